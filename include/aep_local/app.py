@@ -1,0 +1,102 @@
+"""The server: every part of the platform behind one gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from aep_local import accounts, ims, problems
+from aep_local.clock import Clock
+from aep_local.engine import Engine
+from aep_local.services import Services
+from aep_local.settings import Settings
+from aep_local.store import Store
+from aep_local.tables import TableFolder
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """A platform as an ASGI application; its engine runs between start-up and shutdown.
+
+    :raises ValueError: the accounts file is wrong.
+    """
+    known = accounts.load(settings.accounts)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services = _services(settings, known)
+        app.state.services = services
+        services.engine.start()
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(services.engine.stop)
+            services.store.close()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.add_exception_handler(problems.Problem, problems.answer)
+    app.add_exception_handler(HTTPException, _no_route)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(Exception, _unexpected)
+    for part in (ims,):
+        app.include_router(part.router)
+    if settings.latency_ms:
+        app.middleware("http")(_delay(settings.latency_ms / 1000))
+    app.add_middleware(_NoTrailingSlash)
+    return app
+
+
+def _services(settings: Settings, known: accounts.Accounts) -> Services:
+    settings.state.mkdir(parents=True, exist_ok=True)
+    store = Store(settings.state / "platform.db")
+    clock = Clock(settings.time_scale)
+    tables = TableFolder(settings.tables)
+    engine = Engine(store, tables, settings.state, clock, settings)
+    return Services(store=store, tables=tables, clock=clock, settings=settings, accounts=known, engine=engine)
+
+
+class _NoTrailingSlash:
+    """Every path of the platform also works with a slash at its end."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and len(scope["path"]) > 1:
+            scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
+        await self._app(scope, receive, send)
+
+
+def _delay(seconds: float) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
+    async def wait(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        await asyncio.sleep(seconds)
+        return await go_on(request)
+
+    return wait
+
+
+async def _no_route(_request: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    message = {404: "Resource not found", 405: "Method not allowed"}.get(status, "The request cannot be served")
+    return JSONResponse({"error_code": f"{status}000", "message": message}, status_code=status)
+
+
+async def _unreadable(_request: Request, _error: Exception) -> JSONResponse:
+    body = {
+        "type": "/placeholder/type/uri",
+        "status": 400,
+        "title": "BadRequestError",
+        "detail": "A parameter is wrong",
+    }
+    return JSONResponse(body, status_code=400)
+
+
+async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
+    return JSONResponse({"error_code": "500000", "message": "Internal server error"}, status_code=500)
