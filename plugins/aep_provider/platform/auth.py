@@ -1,0 +1,311 @@
+"""Tokens of Adobe's identity service (IMS): one cache for the process, one refresh at a time.
+
+IMS gives no refresh token and a token lives about a day, so every worker and every trigger of a process shares one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import requests
+from pydantic import SecretStr
+from requests.auth import AuthBase
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from aep_provider.errors import (
+    AepAnswerError,
+    AepAnswerLostError,
+    AepAuthenticationError,
+    AepConnectError,
+    AepError,
+    AepServerError,
+    AepThrottledError,
+    AepTransportError,
+)
+from aep_provider.platform.blocking import NoAnswer, Raw, new_session, send
+from aep_provider.platform.exchange import BACKOFF_CAP_SECONDS, Failure, Sending, credentials, retry_after, user_agent
+from aep_provider.platform.problems import read_problem, refusal
+from aep_provider.platform.settings import AepSettings, origin_of
+
+MILLISECONDS_ABOVE: Final = 10**6
+LEAD_SECONDS: Final = 300.0
+LIFETIME_UNTOLD: Final = 300.0
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token and the moment (monotonic seconds) from which on another one is wanted."""
+
+    value: SecretStr
+    renew_at: float
+
+
+@dataclass
+class _Entry:
+    token: Token | None = None
+    coming: Future[Token | None] | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class TokenCache:
+    """Tokens by credentials. Safe for threads, and for any number of event loops."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything, also locks and refreshes of a process that this one was forked from."""
+        self._lock = threading.Lock()
+        self._entries: dict[tuple[str, ...], _Entry] = {}
+
+    def _entry(self, settings: AepSettings) -> _Entry:
+        secret = settings.client_secret.get_secret_value() if settings.client_secret else ""
+        digest = hashlib.sha256(secret.encode()).hexdigest()
+        key = (settings.token_url, settings.client_id, digest, settings.scopes)
+        with self._lock:
+            return self._entries.setdefault(key, _Entry())
+
+    def _claim(self, entry: _Entry) -> tuple[Token | None, Future[Token | None], bool]:
+        """The cached token if it is good; else the refresh to wait for, and whether it is ours to do."""
+        with entry.lock:
+            if entry.token and self._clock() < entry.token.renew_at:
+                return entry.token, Future(), False
+            if entry.coming:
+                return None, entry.coming, False
+            entry.coming = Future()
+            return None, entry.coming, True
+
+    def _refresh(self, entry: _Entry, coming: Future[Token | None], fetch: Callable[[], Token]) -> None:
+        token: Token | None = None
+        error: AepError | None = None
+        try:
+            token = fetch()
+        except AepError as refused:
+            error = refused
+        finally:
+            # Also when this thread is interrupted: then the others find nothing and one of them tries.
+            with entry.lock:
+                entry.token, entry.coming = token, None
+            coming.set_exception(error) if error else coming.set_result(token)
+
+    def get(self, settings: AepSettings, fetch: Callable[[], Token]) -> str:
+        """A good token. Many threads may ask at once: one of them calls ``fetch``, the others wait for it."""
+        entry = self._entry(settings)
+        while True:
+            token, coming, ours = self._claim(entry)
+            if ours:
+                self._refresh(entry, coming, fetch)
+            token = token or _outcome(coming)
+            if token:
+                return token.value.get_secret_value()
+
+    async def get_async(self, settings: AepSettings, fetch: Callable[[], Token]) -> str:
+        """As :meth:`get`; the refresh runs in a thread, so that any loop and any thread can wait for it."""
+        entry = self._entry(settings)
+        while True:
+            token, coming, ours = self._claim(entry)
+            if ours:
+                threading.Thread(target=self._refresh, args=(entry, coming, fetch), daemon=True).start()
+            if token is None:
+                # Shielded: whoever stops waiting must not stop the refresh for the others.
+                await asyncio.wait([asyncio.wrap_future(coming)])
+                token = _outcome(coming)
+            if token:
+                return token.value.get_secret_value()
+
+    def invalidate(self, settings: AepSettings, value: str) -> None:
+        """Forget a token that AEP refused, unless another one has taken its place already."""
+        entry = self._entry(settings)
+        with entry.lock:
+            if entry.token and entry.token.value.get_secret_value() == value:
+                entry.token = None
+
+
+def _outcome(coming: Future[Token | None]) -> Token | None:
+    error = coming.exception()
+    if error:
+        # A copy for each: many raise it, and each adds its own traceback.
+        raise copy(error)
+    return coming.result()
+
+
+TOKENS: Final = TokenCache()
+os.register_at_fork(after_in_child=TOKENS.clear)
+
+
+class TokenSource:
+    """The tokens for one set of settings."""
+
+    def __init__(
+        self,
+        settings: AepSettings,
+        *,
+        cache: TokenCache = TOKENS,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._cache = cache
+        self._sleep = sleep
+        self._clock = clock
+
+    def token(self) -> str:
+        """A token that should be good for a while.
+
+        :raises AepAuthenticationError: IMS refuses the client id, the secret or the scopes.
+        :raises AepError: IMS cannot be reached, fails, or answers something else than a token.
+        """
+        if self._settings.access_token:
+            return self._settings.access_token.get_secret_value()
+        return self._cache.get(self._settings, self._fetch)
+
+    async def token_async(self) -> str:
+        """As :meth:`token`, without blocking the event loop."""
+        if self._settings.access_token:
+            return self._settings.access_token.get_secret_value()
+        return await self._cache.get_async(self._settings, self._fetch)
+
+    def invalidate(self, token: str) -> None:
+        """AEP refused this token."""
+        self._cache.invalidate(self._settings, token)
+
+    def _fetch(self) -> Token:
+        # Asking IMS twice does no harm, so everything that may pass is tried again.
+        return Retrying(
+            retry=retry_if_exception(_may_pass),
+            stop=stop_after_attempt(self._settings.attempts),
+            wait=wait_random_exponential(multiplier=1, max=BACKOFF_CAP_SECONDS),
+            sleep=self._sleep,
+            reraise=True,
+        )(self._ask)
+
+    def _ask(self) -> Token:
+        settings = self._settings
+        secret = settings.client_secret.get_secret_value() if settings.client_secret else ""
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": settings.client_id,
+            "client_secret": secret,
+            "scope": settings.scopes,
+        }
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "User-Agent": user_agent(settings.caller),
+        }
+        sending = Sending("POST", settings.token_url, headers, urlencode(form).encode())
+        asked_at = self._clock()
+        lost: NoAnswer | None = None
+        try:
+            with new_session(1) as session:
+                raw = send(session, settings, sending)
+        except NoAnswer as failed:
+            lost = failed
+        path = urlsplit(settings.token_url).path
+        if lost:
+            unreached = lost.failure in {Failure.UNREACHED, Failure.UNTRUSTED}
+            kind = AepConnectError if unreached else AepAnswerLostError
+            raise kind(
+                f"Adobe's identity service gave no answer ({lost.reason})",
+                method="POST",
+                path=path,
+                final=lost.failure is Failure.UNTRUSTED,
+            )
+        return _token_in(raw, asked_at, path, (secret,))
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, AepTransportError | AepServerError | AepThrottledError) and not error.final
+
+
+def _token_in(raw: Raw, asked_at: float, path: str, hidden: tuple[str, ...]) -> Token:
+    if not 200 <= raw.status < 300:
+        raise _refused(raw, path, hidden)
+    try:
+        document = json.loads(raw.content)
+    except (ValueError, RecursionError):
+        document = None
+    document = document if isinstance(document, dict) else {}
+    value = document.get("access_token")
+    bearer = str(document.get("token_type", "bearer")).lower() == "bearer"
+    lifetime = _seconds(document.get("expires_in", LIFETIME_UNTOLD))
+    if not (isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value and value):
+        value = None
+    if value is None or lifetime is None or not bearer:
+        raise AepAnswerError("Adobe's identity service answered something else than a token", method="POST", path=path)
+    return Token(SecretStr(value), asked_at + lifetime - min(LEAD_SECONDS, lifetime / 10))
+
+
+def _seconds(lifetime: Any) -> float | None:
+    try:
+        seconds = float(lifetime)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    # The service's retired exchange answered in milliseconds.
+    seconds = seconds / 1000 if seconds > MILLISECONDS_ABOVE else seconds
+    return seconds if 0 <= seconds < MILLISECONDS_ABOVE else None
+
+
+def _refused(raw: Raw, path: str, hidden: tuple[str, ...]) -> AepError:
+    message = "Adobe's identity service refused"
+    if raw.status < 400:
+        return AepAnswerError(f"{message}: it redirects (HTTP {raw.status}); check token_url", method="POST", path=path)
+    headers = {name.lower(): value for name, value in raw.headers.items()}
+    wait = retry_after(headers)
+    error = refusal(raw.status, raw.content, method="POST", path=path, retry_after=wait, hidden=hidden, message=message)
+    if raw.status not in {400, 401, 403}:
+        return error
+    problem = read_problem(raw.content)
+    return AepAuthenticationError(
+        message,
+        status=raw.status,
+        code=error.code,
+        number=problem.number,
+        title=error.title,
+        detail=error.detail,
+        request_id=error.request_id,
+        method="POST",
+        path=path,
+    )
+
+
+class AepAuth(AuthBase):
+    """AEP's headers for any ``requests`` session, on requests to the gateway only.
+
+    Whatever else a session is sent to gets nothing, and a redirect of the gateway is refused rather than followed.
+    """
+
+    def __init__(self, settings: AepSettings, tokens: TokenSource | None = None) -> None:
+        self._settings = settings
+        self._tokens = tokens or TokenSource(settings)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if origin_of(urlsplit(request.url or "")) != self._settings.gateway:
+            return request
+        token = self._tokens.token()
+        request.headers.update(credentials(self._settings, token))
+
+        def judge(response: requests.Response, *_: Any, **__: Any) -> requests.Response:
+            if response.status_code == 401:
+                self._tokens.invalidate(token)
+            if response.is_redirect:
+                response.close()
+                raise AepAnswerError(
+                    f"AEP redirects (HTTP {response.status_code})", method=request.method, path=request.path_url
+                )
+            return response
+
+        request.register_hook("response", judge)  # type: ignore[no-untyped-call]
+        return request

@@ -1,0 +1,119 @@
+"""One request over ``requests``, bounded in time and size, its failures named.
+
+Redirects are never followed and ``.netrc`` is never read (a login found there would replace the token). Proxies and
+certificate authorities of the environment count as in every other program.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from aep_provider.platform.exchange import MAX_ANSWER_BYTES, Failure, Sending
+from aep_provider.platform.settings import AepSettings
+
+
+class NoAnswer(Exception):
+    """No whole answer came; ``reason`` names what the HTTP library met, without addresses and headers."""
+
+    def __init__(self, failure: Failure, reason: str) -> None:
+        super().__init__(failure.value)
+        self.failure = failure
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Raw:
+    """An answer as it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+def new_session(connections: int = 16) -> requests.Session:
+    """A pooled session that sends what it is given: no ``.netrc``, no cookies, no repetitions of its own."""
+    session = requests.Session()
+    # With an auth of its own, requests does not look into .netrc; leaving out trust_env would lose the proxies too.
+    session.auth = lambda prepared: prepared
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def send(session: requests.Session, settings: AepSettings, sending: Sending) -> Raw:
+    """Send a request and read its whole answer, or raise :class:`NoAnswer`."""
+    deadline = time.monotonic() + settings.answer_timeout
+    try:
+        with session.request(
+            sending.method,
+            sending.url,
+            headers=sending.headers,
+            data=sending.body,
+            timeout=(settings.connect_timeout, min(settings.read_timeout, settings.answer_timeout)),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            content = _read(response, deadline)
+            return Raw(response.status_code, dict(response.headers), content)
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        failure = failure_of(error)
+        reason = reason_of(error)
+    # Raised out here: the library's error may hold the address with its query, or headers.
+    raise NoAnswer(failure, reason)
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    content = bytearray()
+    # read1 returns what has come; read would wait for a full block, however slowly it drips.
+    while block := response.raw.read1(1 << 16, decode_content=True):
+        content += block
+        if len(content) > MAX_ANSWER_BYTES:
+            raise NoAnswer(Failure.TOO_LARGE, f"{MAX_ANSWER_BYTES >> 20} MiB")
+        if time.monotonic() > deadline:
+            raise NoAnswer(Failure.TOO_SLOW, "slow drip")
+    return bytes(content)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What a failure of ``requests`` or ``urllib3`` says about whether the request was sent."""
+    causes = list(_causes(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return Failure.UNTRUSTED
+    unreached = (
+        requests.exceptions.ConnectTimeout,
+        requests.exceptions.ProxyError,
+        urllib3.exceptions.NewConnectionError,
+        urllib3.exceptions.ConnectTimeoutError,
+        urllib3.exceptions.ProxyError,
+    )
+    if any(isinstance(cause, unreached) for cause in causes):
+        return Failure.UNREACHED
+    return Failure.LOST
+
+
+def reason_of(error: BaseException) -> str:
+    """The innermost cause as a word: its class, and the operating system's text if it has one."""
+    innermost = list(_causes(error))[-1]
+    text = innermost.strerror if isinstance(innermost, OSError) else None
+    return f"{type(innermost).__name__}: {text}" if text else type(innermost).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    parts: list[object] = [error]
+    while parts:
+        part = parts.pop(0)
+        if isinstance(part, BaseException) and id(part) not in seen:
+            seen.add(id(part))
+            yield part
+            parts += [part.__cause__, part.__context__, getattr(part, "reason", None), *part.args]

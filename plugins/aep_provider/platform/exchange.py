@@ -1,0 +1,409 @@
+"""One call to AEP, without any I/O: what to send, and how to judge what comes back.
+
+What may be sent again follows from one question: can the first sending have been carried out? AEP knows no
+idempotency key, so a write whose answer is lost or unclear is never repeated here; whoever asked looks first.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final, Literal
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from aep_provider.errors import (
+    AepAnswerError,
+    AepAnswerLostError,
+    AepApiError,
+    AepConfigError,
+    AepConnectError,
+    AepError,
+    AepServerError,
+    AepThrottledError,
+)
+from aep_provider.platform.problems import TOKEN_MISSING, refusal
+from aep_provider.platform.settings import AepSettings
+
+Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
+Expect = Literal["json", "text"]
+
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+MAX_RETRY_AFTER: Final = 24 * 3600.0
+BACKOFF_SECONDS: Final = 1.0
+BACKOFF_CAP_SECONDS: Final = 30.0
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+READING: Final = frozenset({"GET", "HEAD"})
+REPEATABLE: Final = READING | {"DELETE"}
+PASSING: Final = frozenset({408, 500, 502, 503, 504})
+OWN_HEADERS: Final = frozenset(
+    {
+        "authorization",
+        "x-api-key",
+        "x-gw-ims-org-id",
+        "x-sandbox-name",
+        "x-sandbox-id",
+        "x-request-id",
+        "user-agent",
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "cookie",
+        "proxy-authorization",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What AEP answered.
+
+    :param headers: names in lower case.
+    :param body: the parsed JSON (the text, where text was asked for), ``None`` for an empty answer.
+    :param request_id: the id sent with the request.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Sending:
+    """One request as it goes over the wire."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes | None
+
+    def __repr__(self) -> str:
+        return f"Sending({self.method} {urlsplit(self.url).path})"
+
+
+class Failure(Enum):
+    """Why no answer came."""
+
+    UNREACHED = "AEP could not be reached"
+    UNTRUSTED = "AEP's certificate is not trusted, so nothing was sent"
+    LOST = "The request was sent, but its answer never came"
+    TOO_SLOW = "The answer did not end in time"
+    TOO_LARGE = "The answer is larger than this client reads"
+    UNREADABLE = "The answer is not valid HTTP"
+
+
+@dataclass(frozen=True)
+class Ok:
+    """The call is over and went well."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Send it again after ``seconds``."""
+
+    seconds: float
+    error: AepError
+
+
+@dataclass(frozen=True)
+class NewToken:
+    """The token is not accepted: get another one and send it again at once."""
+
+    error: AepError
+
+
+@dataclass(frozen=True)
+class Raise:
+    """The call is over and failed."""
+
+    error: AepError
+
+
+Verdict = Ok | Wait | NewToken | Raise
+
+
+class Exchange:
+    """One call, from its first sending to its end.
+
+    :param path: absolute path below the gateway, without a query.
+    :param params: query parameters; names may repeat in a list of pairs, ``None`` leaves one out.
+    :param etag: sent as ``If-Match``, exactly as AEP gave it (its quotes belong to it).
+    :param expect: ``text`` for answers that are no JSON document, such as files of JSON lines.
+    :raises AepConfigError: it cannot be sent at all.
+    """
+
+    def __init__(
+        self,
+        settings: AepSettings,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        json_body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        etag: str | None = None,
+        expect: Expect = "json",
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.method = method.upper()
+        self.path = path
+        self.request_id = str(uuid.uuid4())
+        self._settings = settings
+        self._expect = expect
+        self._clock = clock
+        self._jitter = jitter
+        self._started = clock()
+        self._sent = 0
+        self._renewed = False
+        self._unclear = False
+        self._check()
+        self._query = query_of(params)
+        self._body = self._encoded(json_body)
+        self._headers = self._common_headers(headers or {}, etag)
+        self._hidden = {secret for secret in _secrets_in(json_body) if len(secret) >= 4}
+
+    @property
+    def _reads(self) -> bool:
+        return self.method in READING
+
+    def _check(self) -> None:
+        if self.method not in METHODS:
+            raise AepConfigError(f"AEP has no method {self.method!r}", path=self.path)
+        # A segment of dots or a second address in an id would reach something else than what was meant.
+        segments = unquote(self.path).split("/")
+        odd = any(not "\x20" < char < "\x7f" or char in "?#\\" for char in self.path)
+        if not self.path.startswith("/") or self.path.startswith("//") or odd or {".", ".."} & set(segments):
+            raise AepConfigError("This is not a path below the gateway", method=self.method, path=self.path)
+
+    def _encoded(self, document: Any) -> bytes | None:
+        if document is None:
+            return None
+        try:
+            return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError):
+            pass
+        raise AepConfigError("The body cannot be written as JSON", method=self.method, path=self.path)
+
+    def _common_headers(self, wanted: Mapping[str, str], etag: str | None) -> dict[str, str]:
+        headers = {
+            "Accept": "application/json" if self._expect == "json" else "*/*",
+            "User-Agent": user_agent(self._settings.caller),
+            "x-request-id": self.request_id,
+        }
+        if self._body is not None:
+            headers["Content-Type"] = "application/json"
+        if etag is not None:
+            headers["If-Match"] = etag
+        for name, value in wanted.items():
+            if name.lower() in OWN_HEADERS:
+                raise AepConfigError(f"The header {name} is set by the client", method=self.method, path=self.path)
+            if name.lower() == "content-type" and self._body is None:
+                continue
+            headers = {key: kept for key, kept in headers.items() if key.lower() != name.lower()}
+            headers[name] = value
+        for name, value in headers.items():
+            if not name.isascii() or any(not "\x20" <= char <= "\x7e" for char in name + value):
+                raise AepConfigError(f"The header {name!r} has a value that HTTP cannot carry", path=self.path)
+        return headers
+
+    def sending(self, token: str) -> Sending:
+        """The request, to be sent now with ``token``."""
+        self._sent += 1
+        self._hidden.add(token)
+        url = self._settings.gateway + self.path + (f"?{self._query}" if self._query else "")
+        return Sending(self.method, url, {**self._headers, **credentials(self._settings, token)}, self._body)
+
+    def answered(self, status: int, headers: Mapping[str, str], content: bytes) -> Verdict:
+        """Judge an answer."""
+        lowered = {name.lower(): value for name, value in headers.items()}
+        if 200 <= status < 300:
+            return self._accepted(status, lowered, content)
+        if status < 400:
+            return Raise(self._strange(f"AEP redirects (HTTP {status}) to {_host_of(lowered.get('location'))}"))
+        asked_to_wait = retry_after(lowered)
+        if status in PASSING:
+            self._unclear = self._unclear or not self._reads
+        error = refusal(
+            status,
+            content,
+            method=self.method,
+            path=self.path,
+            sandbox=self._settings.sandbox,
+            request_id=self.request_id,
+            retry_after=asked_to_wait,
+            ambiguous=self._unclear,
+            hidden=self._hidden,
+        )
+        return self._refused(error, asked_to_wait)
+
+    def failed(self, failure: Failure, reason: str = "") -> Verdict:
+        """Judge a sending without a whole answer; ``reason`` is a word of the HTTP library."""
+        message = failure.value + (f" ({reason})" if reason else "")
+        where: dict[str, Any] = {
+            "method": self.method,
+            "path": self.path,
+            "sandbox": self._settings.sandbox,
+            "request_id": self.request_id,
+        }
+        if failure is Failure.UNTRUSTED:
+            return Raise(AepConnectError(message, final=True, ambiguous=self._unclear, **where))
+        if failure is Failure.UNREACHED:
+            return self._again(AepConnectError(message, ambiguous=self._unclear, **where), None)
+        self._unclear = self._unclear or not self._reads
+        if failure in {Failure.TOO_LARGE, Failure.UNREADABLE}:
+            return Raise(AepAnswerError(message, ambiguous=self._unclear, **where))
+        lost = AepAnswerLostError(message, ambiguous=self._unclear, **where)
+        return self._again(lost, None) if self.method in REPEATABLE else Raise(lost)
+
+    def _accepted(self, status: int, headers: dict[str, str], content: bytes) -> Verdict:
+        if not content.strip() or self.method == "HEAD":
+            return Ok(Answer(status, headers, None, self.request_id))
+        try:
+            text = content.decode("utf-8-sig")
+            body = text if self._expect == "text" else json.loads(text)
+        except (ValueError, RecursionError):
+            kind = headers.get("content-type", "no content type").partition(";")[0]
+            what = "JSON" if self._expect == "json" else "text"
+            return Raise(self._strange(f"AEP's answer (HTTP {status}, {kind}) is not {what}, or was cut"))
+        return Ok(Answer(status, headers, body, self.request_id))
+
+    def _refused(self, error: AepApiError, asked_to_wait: float | None) -> Verdict:
+        rejected = error.status == 401 or error.number == TOKEN_MISSING
+        if rejected:
+            renewable = self._settings.access_token is None and not self._renewed
+            self._renewed = True
+            return NewToken(error) if renewable else Raise(error)
+        if isinstance(error, AepThrottledError):
+            return self._again(error, asked_to_wait)
+        if isinstance(error, AepServerError) and error.status in PASSING and self.method in REPEATABLE:
+            return self._again(error, asked_to_wait)
+        return Raise(error)
+
+    def _again(self, error: AepError, asked_to_wait: float | None) -> Verdict:
+        seconds = self._jitter(0, min(BACKOFF_CAP_SECONDS, BACKOFF_SECONDS * 2 ** (self._sent - 1)))
+        if asked_to_wait:
+            # Everyone was told the same number; a little more of it keeps them from coming back together.
+            seconds = asked_to_wait + self._jitter(0, asked_to_wait / 10)
+        spent = self._clock() - self._started
+        if self._sent >= self._settings.attempts or spent + seconds > self._settings.retry_budget_seconds:
+            return Raise(error)
+        return Wait(seconds, error)
+
+    def _strange(self, message: str) -> AepAnswerError:
+        return AepAnswerError(
+            message,
+            method=self.method,
+            path=self.path,
+            sandbox=self._settings.sandbox,
+            request_id=self.request_id,
+            ambiguous=not self._reads,
+        )
+
+
+def credentials(settings: AepSettings, token: str) -> dict[str, str]:
+    """The headers that say who asks, for which organisation and sandbox."""
+    return {
+        "Authorization": f"Bearer {token}",
+        "x-api-key": settings.client_id,
+        "x-gw-ims-org-id": settings.ims_org_id,
+        "x-sandbox-name": settings.sandbox,
+    }
+
+
+def user_agent(caller: str) -> str:
+    """This package and its version, and who uses it."""
+    try:
+        release = version("airflow-provider-aep")
+    except PackageNotFoundError:
+        release = "unknown"
+    return f"airflow-provider-aep/{release} {caller}".strip()
+
+
+def pairs_of(params: Params | None) -> list[tuple[str, str]]:
+    """Query parameters as pairs of text. Lists repeat their name, ``None`` is left out, booleans are lower case."""
+    given = list(params.items()) if isinstance(params, Mapping) else list(params or ())
+    pairs: list[tuple[str, str]] = []
+    for name, value in given:
+        values = value if isinstance(value, list | tuple) else [value]
+        pairs += [(name, str(one).lower() if isinstance(one, bool) else str(one)) for one in values if one is not None]
+    return pairs
+
+
+def query_of(params: Params | None) -> str:
+    """Query parameters, encoded for both drivers alike."""
+    return urlencode(pairs_of(params))
+
+
+def rebased(link: str, service: str = "") -> tuple[str, list[tuple[str, str]]]:
+    """Path and parameters of a link in an answer, whatever host it names.
+
+    Links are relative to the root of their service, or absolute with a host that may be an internal one of Adobe's.
+
+    :param service: root of the service that gave the link.
+    """
+    try:
+        parts = urlsplit(link)
+    except ValueError:
+        parts = None
+    if parts is None or not (parts.path or parts.query):
+        raise AepAnswerError("AEP gave a link that is no address", path=service or None)
+    path = "/" + parts.path.lstrip("/")
+    if not path.startswith("/data/foundation/"):
+        path = service + path
+    return path, parse_qsl(parts.query, keep_blank_values=True)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that ``Retry-After`` asks to wait (names in lower case), at most a day; ``None`` if it says nothing."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value[:12]), MAX_RETRY_AFTER)
+    try:
+        then = parsedate_to_datetime(value).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    try:
+        # The sender's own clock, since ours may differ from it.
+        now = parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        now = time.time()
+    return min(max(then - now, 0.0), MAX_RETRY_AFTER)
+
+
+def _host_of(location: str | None) -> str:
+    try:
+        return urlsplit(location or "").hostname or "a path of its own"
+    except ValueError:
+        return "an address that is none"
+
+
+def _secrets_in(document: Any) -> set[str]:
+    """Credentials of a source system in a body: AEP wraps that system's own words, which may repeat them."""
+    if isinstance(document, list):
+        parts = [op.get("value") for op in document if isinstance(op, dict) and _is_auth(op.get("path"))]
+    else:
+        parts = [document.get("auth")] if isinstance(document, dict) else []
+    found: set[str] = set()
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            parts += [value for name, value in part.items() if name not in {"specName", "type"}]
+        elif isinstance(part, list):
+            parts += part
+        elif isinstance(part, str) and not part.startswith(("http://", "https://")):
+            found.add(part)
+    return found
+
+
+def _is_auth(path: object) -> bool:
+    return isinstance(path, str) and path.startswith("/auth")
