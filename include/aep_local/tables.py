@@ -1,8 +1,8 @@
 """The source systems' tables: a folder of CSV and Parquet files, one file a table.
 
-A table is only ever looked up in a listing of the folder. CSV is comma separated UTF-8 with a header line; an empty value
-is null, and text is handed on exactly as it stands, blanks included. Its columns' types are told from every value of the
-file, so a late odd value makes a column text instead of breaking it.
+A table is only ever looked up in a listing of the folder. CSV is comma separated UTF-8 with a header line; an empty
+value is null, and text is handed on exactly as it stands, blanks included. Its columns' types are told from every value
+of the file, so a late odd value makes a column text instead of breaking it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class TableFolder:
             rows.append({column: _typed(value, kinds[column]) for column, value in row.items()})
         return rows
 
-    def read(
+    def read(  # noqa: PLR0917 - a window reads naturally in this order
         self,
         name: str,
         columns: Sequence[str] | None = None,
@@ -121,18 +121,22 @@ class TableFolder:
                 return
             source, values = _source(path, header)
             chosen = ", ".join(_selected(f"c{position[c]}", header[position[c]][1]) for c in wanted)
-            condition, flag, bound = "true", "false", []
+            condition, flag = "true", "false"
+            bound: list[Any] = []
             if delta is not None and (start_ms is not None or end_ms is not None):
                 field = f"c{position[delta]}"
                 moment, format_values = _moment(field, header[position[delta]][1], date_format)
-                source = f"(SELECT *, {moment} AS moment FROM {source})"
+                source = f"(SELECT *, {moment} AS moment FROM {source})"  # noqa: S608 - positions, not names
                 values = [*format_values, *values]
                 condition, bound = _window(field, start_ms, end_ms, include_null_delta)
                 flag = f"({field} IS NOT NULL AND moment IS NULL)"
             sql = f"SELECT {chosen}, {flag} FROM {source} WHERE {condition}"  # noqa: S608 - positions, not names; values are bound
             if limit is not None:
                 sql, bound = f"{sql} LIMIT ?", [*bound, limit]
-            yield from _rows(cursor, sql, [*values, *bound], wanted, name, delta)
+            for *row, unreadable in _fetched(cursor, sql, [*values, *bound], name):
+                if unreadable:
+                    raise TableError(f"table {name}, delta column {delta}: a value is not a date-time")
+                yield dict(zip(wanted, row, strict=True))
 
     def size(self, name: str) -> int:
         """The size of the table's file in bytes.
@@ -220,7 +224,8 @@ def _source(path: Path, header: list[tuple[str, str]]) -> tuple[str, list[Any]]:
         )
         return reader, [duck.exact_path(path), {f"c{index}": "VARCHAR" for index in range(len(header))}]
     names = ", ".join(f"c{index}" for index in range(len(header)))
-    return f"(SELECT * FROM read_parquet(?)) AS source({names})", [duck.exact_path(path)]
+    reader = f"(SELECT * FROM read_parquet(?)) AS source({names})"  # noqa: S608 - positions
+    return reader, [duck.exact_path(path)]
 
 
 def _selected(field: str, kind: str) -> str:
@@ -263,16 +268,11 @@ def _window(field: str, start_ms: int | None, end_ms: int | None, include_null: 
     return (f"{condition} OR {field} IS NULL" if include_null else condition), bound
 
 
-def _rows(
-    cursor: duckdb.DuckDBPyConnection, sql: str, values: list[Any], wanted: list[str], name: str, delta: str | None
-) -> Iterator[dict[str, Any]]:
+def _fetched(cursor: duckdb.DuckDBPyConnection, sql: str, values: list[Any], name: str) -> Iterator[tuple[Any, ...]]:
     try:
         cursor.execute(sql, values)
         while batch := cursor.fetchmany(_FETCH):
-            for *row, unreadable in batch:
-                if unreadable:
-                    raise TableError(f"table {name}, delta column {delta}: a value is not a date-time")
-                yield dict(zip(wanted, row, strict=True))
+            yield from batch
     except duckdb.Error as error:
         raise TableError(_explain(name, error)) from None
 

@@ -55,7 +55,7 @@ def kind_of(value: Any) -> str:  # noqa: PLR0911 - one kind a line
             return "text"
 
 
-def to_string(value: Any) -> str:
+def to_string(value: Any) -> str:  # noqa: PLR0911 - one kind a line
     """Any scalar as text; text stays as it is, blanks included."""
     match value:
         case str():
@@ -217,7 +217,7 @@ CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {
 """For each scalar kind, a function from any value but None to what lands; it raises :class:`Refused`."""
 
 
-def json_ready(value: Any) -> Any:
+def json_ready(value: Any) -> Any:  # noqa: PLR0911 - one kind a line
     """A source value as JSON shows it; what JSON has no kind for becomes text."""
     match value:
         case None | bool() | int() | str():
