@@ -1,0 +1,59 @@
+# `make run` is the main job, `make up` opens Airflow's UI, `make test` runs the tests. Each sets up what it needs.
+# Needs Python 3.11 or later (with venv and pip) and make, nothing else.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
+
+# A value given to make, quoted for the shell: blanks, quotes and dollar signs stay what they are.
+quoted = '$(subst ','\'',$(value $(1)))'
+option = $(if $(value $(1)),$(2) $(call quoted,$(1)))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run up test quick lint format clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+setup: $(READY) ## the virtual environment in .venv, in the locked versions
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Python 3.11 or later is needed, and $(PYTHON) is not: name one with make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+	  { rm -rf .venv; echo "$(PYTHON) cannot make virtual environments: install its venv and pip packages" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@# uv takes seconds; pip, which some need for the package index it is configured with, takes a minute.
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.lock || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e . || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+run: setup ## the main job: [TABLES=<folder> TABLE=<name> DELTA=<column>] lands in a dataset of the local AEP
+	@$(BIN)/python scripts/run.py $(call option,TABLES,--tables) $(call option,TABLE,--table) $(call option,DELTA,--delta)
+
+up: setup ## Airflow's UI and the local AEP, until Ctrl-C: [TABLES=<folder>]
+	@$(BIN)/python scripts/up.py $(call option,TABLES,--tables)
+
+test: setup ## all tests
+	@$(BIN)/python -m pytest
+
+quick: setup ## the tests that take seconds
+	@$(BIN)/python -m pytest -m "not slow and not e2e and not browser"
+
+lint: setup ## ruff, its formatter, and mypy
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@MYPYPATH=scripts $(BIN)/mypy scripts/*.py
+
+format: setup ## lets ruff put the code in form
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+clean: ## what runs and tests left behind: state, logs, caches (.venv stays)
+	@rm -rf .airflow .local .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

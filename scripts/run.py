@@ -1,0 +1,151 @@
+"""The main job in one command: a table of a folder lands in a dataset of the local AEP, by way of real Airflow.
+
+Starts the local platform on the folder, runs the DAG `aep_provision_dataflow` until its first flow run has ended, and
+says what there is now. Exit status 0 only if the DAG run succeeded and the rows in the Parquet files are as many as the
+platform's runs report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+import local_aep
+from arrivals import Arrivals
+from children import Child, leave_on_sigterm
+from environment import HOME, ROOT, airflow_environment
+from local_aep import LocalAep, LocalAepError
+from locks import InUseError
+
+DAG_ID = "aep_provision_dataflow"
+SAMPLES = ROOT / "include" / "tables"
+SAMPLE_TABLE, SAMPLE_DELTA = "incident", "sys_updated_at"
+SOURCE = {
+    "conn_type": "http",
+    "host": "https://example.service-now.com",
+    "login": "integration",
+    "password": "local-source-secret",
+}
+
+
+def arguments() -> argparse.Namespace:
+    """The command line, with the sample table where nothing else is said."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", type=Path, help="folder of CSV or Parquet files, one a table (default: samples)")
+    parser.add_argument("--table", help=f"the table to load (default: {SAMPLE_TABLE})")
+    parser.add_argument("--delta", help="column that tells new rows from old; without it the table is loaded once")
+    parser.add_argument("--state", type=Path, help="where the local platform keeps its state (default: by folder)")
+    parser.add_argument("--home", type=Path, help="Airflow's home (default: by state)")
+    given = parser.parse_args()
+    if not (given.tables or given.table or given.delta):
+        given.delta = SAMPLE_DELTA
+    given.tables = (given.tables or SAMPLES).expanduser()
+    given.table = given.table or SAMPLE_TABLE
+    given.state = (given.state or local_aep.state_of(given.tables)).resolve()
+    given.home = (given.home or HOME / "run" / given.state.name).resolve()
+    return given
+
+
+def dag_conf(table: str, delta: str | None) -> dict[str, Any]:
+    """The DAG's parameters: every 15 minutes from the start of the data on, or once if there is no delta column."""
+    schedule = {"frequency": "minute", "interval": 15, "backfill": True} if delta else {"frequency": "one_time"}
+    return {"source": "servicenow", "table": table, "delta_column": delta, **schedule}
+
+
+def run_dag(conf: dict[str, Any], aep: LocalAep, home: Path) -> tuple[dict[str, Any], Path]:
+    """Run the DAG in a child process; what `dag_run.py` found, and the log of it all."""
+    home.mkdir(parents=True, exist_ok=True)
+    environment = airflow_environment(home) | {
+        "AIRFLOW_CONN_AEP_DEFAULT": aep.connection(),
+        "AIRFLOW_CONN_AEP_SOURCE_SERVICENOW": json.dumps(SOURCE),
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        found = Path(scratch) / "result.json"
+        command = [sys.executable, str(ROOT / "scripts" / "dag_run.py"), DAG_ID, json.dumps(conf), str(found)]
+        child = Child("airflow", command, environment=environment, log=home / "run.log")
+        try:
+            child.process.wait()
+        finally:
+            child.stop()
+        if not found.exists():
+            return {"state": "not started", "failed": {"airflow": child.last_line()}, "result": None}, child.log
+        return json.loads(found.read_text(encoding="utf-8")), child.log
+
+
+def show_objects(console: Console, result: dict[str, Any]) -> None:
+    """Each object with its id, and whether this run created it."""
+    table = Table(title=f"Dataflow {result['dataflow']}", title_justify="left")
+    table.add_column("Step", no_wrap=True)
+    for column in ("Name", "Id"):
+        table.add_column(column, overflow="fold")
+    table.add_column("This run", no_wrap=True)
+    for item in result["objects"]:
+        table.add_row(item["step"], item.get("name") or "", item["id"], item["action"])
+    console.print(table)
+    if all(item["action"] == "reused" for item in result["objects"]):
+        console.print("Nothing created: every object was there already.")
+
+
+def show_run(console: Console, run: dict[str, Any], arrivals: Arrivals) -> None:
+    """The flow run and what lies in the dataset."""
+    table = Table(show_header=False)
+    table.add_row("Flow run", f"{run['id']}  {run['status']}")
+    table.add_row("Rows read", str(run["rows_read"]))
+    table.add_row("Rows written", str(run["rows_written"]))
+    table.add_row("Rows rejected", str(run["rows_rejected"]))
+    for reason in run.get("reasons") or ():
+        table.add_row("", reason if isinstance(reason, str) else json.dumps(reason, ensure_ascii=False))
+    table.add_row("Rows in Parquet", f"{arrivals.stored} (the platform's runs report {arrivals.reported})")
+    table.add_row("Parquet folder", os.path.relpath(arrivals.folder))
+    console.print(table)
+
+
+def provision(given: argparse.Namespace, console: Console) -> int:
+    """Do it all; the exit status."""
+    aep = local_aep.start(given.tables, given.state)
+    try:
+        console.print(f"Local AEP on {aep.url}, tables from {given.tables}, state in {os.path.relpath(aep.state)}")
+        with console.status(f"Airflow runs {DAG_ID} …"):
+            outcome, log = run_dag(dag_conf(given.table, given.delta), aep, given.home)
+        result = outcome["result"]
+        if result:
+            show_objects(console, result)
+            arrivals = Arrivals.of(aep, result["dataset_id"])
+            show_run(console, result["run"], arrivals)
+    finally:
+        aep.stop()
+    if outcome["state"] != "success" or not result:
+        for task, error in outcome["failed"].items() or [("airflow", f"the DAG run ended as {outcome['state']}")]:
+            console.print(f"Failed: {task}: {error}", style="red", markup=False, highlight=False)
+        console.print(f"The whole log: {os.path.relpath(log)}", highlight=False)
+        return 1
+    if arrivals.stored != arrivals.reported:
+        console.print("Failed: the Parquet files do not hold the rows that the runs report", style="red")
+        return 1
+    return 0
+
+
+def main() -> int:
+    """Run it, with one line for whatever stands in the way."""
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    leave_on_sigterm()
+    try:
+        return provision(arguments(), console)
+    except (LocalAepError, InUseError) as error:
+        console.print(f"Failed: {error}", style="red", markup=False, highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
