@@ -1,0 +1,1 @@
+"""Dataflows of Adobe Experience Platform (AEP), run from Apache Airflow."""

@@ -1,0 +1,113 @@
+"""The look before the first step: everything that can be wrong is said before anything but the base connection is made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aep_provider.errors import AepConfigError
+from aep_provider.platform.client import AepClient
+from aep_provider.platform.services import CATALOG, DATA_PREP
+from aep_provider.resources import connection, flow, flow_service
+from aep_provider.resources.columns import Column, check_delta_column, choose_columns
+from aep_provider.resources.connectors import Connector
+from aep_provider.resources.flow_spec import find_flow_spec
+from aep_provider.resources.mapping import NormalMapping, check_mappings, derive_mappings, normal_mappings
+from aep_provider.resources.names import check_name, nearest
+from aep_provider.resources.schedule import Frequency, check_schedule, check_start
+from aep_provider.resources.schema import tenant_id
+from aep_provider.resources.target import SchemaChoice
+
+
+@dataclass(frozen=True)
+class DataflowRequest:
+    """What somebody wants, before it is known whether it can be had."""
+
+    name: str
+    connector: Connector
+    table: str
+    schema: SchemaChoice
+    columns: Sequence[Any] | None = None
+    """Names or columns in AEP's form; None takes all."""
+    mappings: Sequence[object] | None = None
+    """In either dialect of AEP; None derives them."""
+    frequency: str = Frequency.ONE_TIME
+    interval: int | None = None
+    backfill: bool | None = None
+    delta_column: str | None = None
+    start_time: int | None = None
+    """Epoch seconds."""
+    further_names: dict[str, str] = field(default_factory=dict)
+    """Other names to be given, by what they are for."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the check settled, for the steps that follow."""
+
+    columns: list[Column]
+    mappings: list[NormalMapping]
+
+
+def check_request(request: DataflowRequest) -> None:
+    """
+    Check what needs no answer from AEP.
+
+    :raises AepConfigError: for names, schedule and schema that cannot be.
+    """
+    check_name(request.name, "name of the dataflow")
+    for what, name in request.further_names.items():
+        check_name(name, what)
+    check_schedule(request.frequency, request.interval, request.backfill, request.delta_column)
+    request.schema.check()
+    if request.mappings is not None:
+        normal_mappings(request.mappings)
+
+
+def check_dataflow(client: AepClient, request: DataflowRequest, base_connection_id: str) -> Checked:
+    """
+    Check everything, creating nothing, and settle columns and mappings.
+
+    Each service is asked once, so that a permission that is missing shows here and not after half of the chain.
+
+    :raises AepConfigError: what the user gave cannot be.
+    :raises AepPermissionError: a service may not even be read.
+    """
+    check_request(request)
+    find_flow_spec(client).serve(request.connector)
+    client.get(f"{CATALOG}/dataSets", params={"limit": "1"})
+    client.get(f"{DATA_PREP}/mappingSets", params={"limit": "1", "start": "0"})
+    tenant = tenant_id(client)
+
+    connection.test_connection(client, base_connection_id)
+    _check_table(client, base_connection_id, request.table)
+    reported = connection.table_columns(client, base_connection_id, request.table)
+    columns = choose_columns(reported, request.columns, request.table)
+    if request.delta_column:
+        check_delta_column(columns, request.delta_column)
+    _check_start(client, request)
+
+    derived = request.schema.derived(tenant, request.table, columns)
+    fields = request.schema.fields(client, derived)
+    if request.mappings is None:
+        mappings = derive_mappings(columns, fields, derived.paths() if derived else {})
+    else:
+        mappings = normal_mappings(request.mappings, tenant)
+    check_mappings(mappings, columns, fields, request.schema.in_words)
+    return Checked(columns, mappings)
+
+
+def _check_table(client: AepClient, base_connection_id: str, table: str) -> None:
+    known = connection.tables(client, base_connection_id)
+    if table not in known:
+        raise AepConfigError(f"The source system has no table {table!r}.{nearest(table, known)}")
+
+
+def _check_start(client: AepClient, request: DataflowRequest) -> None:
+    """A start time that has passed is no mistake when the flow is there already."""
+    if request.start_time is None or request.start_time > time.time():
+        return
+    if not any(flow_service.named(client, flow.COLLECTION, request.name)):
+        check_start(request.start_time, time.time())

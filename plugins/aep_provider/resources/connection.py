@@ -1,0 +1,143 @@
+"""The base connection: the credentials of a source system, kept by AEP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aep_provider.errors import AepConfigError, AepInvalidRequestError
+from aep_provider.platform.client import AepClient
+from aep_provider.resources import flow_service
+from aep_provider.resources.connectors import Connector, SourceLogin
+from aep_provider.resources.ensure import Existing, Resource
+from aep_provider.resources.fingerprint import read_mark
+from aep_provider.resources.names import check_name
+
+COLLECTION = "connections"
+
+
+class BaseConnection(Resource):
+    """
+    A base connection that should be there.
+
+    :param login: endpoint and credentials; only the endpoint is compared, for AEP may mask the rest.
+    :param authentication: name of the way in (``auth.specName``), by default the connector's first.
+    """
+
+    kind = "base connection"
+
+    def __init__(
+        self,
+        client: AepClient,
+        *,
+        name: str,
+        connector: Connector,
+        login: SourceLogin,
+        authentication: str | None = None,
+        description: str | None = None,
+    ) -> None:
+        self._client = client
+        self._name = check_name(name, "name of the base connection")
+        self._connector = connector
+        self._authentication = connector.authentication(authentication)
+        self._params = connector.auth_params(self._authentication, login)
+        self._description = description
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def description(self) -> str | None:
+        return self._description
+
+    def content(self) -> dict[str, Any]:
+        return self._comparable(self._connector.spec_id, self._authentication.spec_name, self._params)
+
+    def find(self) -> list[Existing]:
+        found = flow_service.named(self._client, COLLECTION, self._name)
+        return [self._existing(item) for item in found]
+
+    def create(self, description: str) -> tuple[str, str | None]:
+        body = {
+            "name": self._name,
+            "description": description,
+            "connectionSpec": {"id": self._connector.spec_id, "version": "1.0"},
+            "auth": {"specName": self._authentication.spec_name, "params": self._params},
+        }
+        return flow_service.create(self._client, COLLECTION, body)
+
+    def change(self, existing: Existing, description: str) -> str | None:
+        """Send credentials and endpoint again. Another source system or another way in needs a new base connection."""
+        wanted = self.content()
+        if {**existing.content, "address": None} != {**wanted, "address": None}:
+            return super().change(existing, description)
+        operations: list[dict[str, Any]] = [
+            {"op": "replace", "path": "/auth/params", "value": self._params},
+            {"op": "replace", "path": "/description", "value": description},
+        ]
+        return flow_service.patch(self._client, COLLECTION, existing.id, existing.etag, operations)
+
+    def always_changes(self) -> bool:
+        """Whether credentials differ cannot be seen from outside."""
+        return True
+
+    def _existing(self, item: dict[str, Any]) -> Existing:
+        auth = item.get("auth") or {}
+        return Existing(
+            id=item["id"],
+            name=item["name"],
+            content=self._comparable(
+                (item.get("connectionSpec") or {}).get("id"), auth.get("specName"), auth.get("params") or {}
+            ),
+            mark=read_mark(item.get("description")),
+            etag=item.get("etag"),
+            created_at=item.get("createdAt") or 0,
+            description=item.get("description"),
+        )
+
+    def _comparable(self, spec_id: Any, auth_name: Any, params: dict[str, Any]) -> dict[str, Any]:
+        """Where AEP does not show the address, the wanted one stands for it."""
+        address = {key: params.get(key, self._params.get(key)) for key in self._authentication.address}
+        return {"connectionSpec": spec_id, "authentication": auth_name, "address": address}
+
+
+def test_connection(client: AepClient, connection_id: str) -> None:
+    """
+    Ask AEP to log in to the source system.
+
+    :raises AepConfigError: if it does not get in.
+    """
+    try:
+        answer = client.get(flow_service.path_of(COLLECTION, connection_id, "test"))
+    except AepInvalidRequestError as error:
+        raise _not_connected(connection_id, error.detail) from error
+    if not (isinstance(answer.body, dict) and answer.body.get("result") is True):
+        raise _not_connected(connection_id, None)
+
+
+test_connection.__test__ = False  # type: ignore[attr-defined]  # its name looks like a test to pytest
+
+
+def _not_connected(connection_id: str, detail: str | None) -> AepConfigError:
+    said = f" AEP says: {detail}" if detail else ""
+    return AepConfigError(
+        f"AEP cannot log in to the source system of base connection {connection_id}.{said} Check host, login and password "
+        "of the Airflow connection with the source's credentials, then send them with if_exists='update'."
+    )
+
+
+def tables(client: AepClient, connection_id: str) -> list[str]:
+    """Return the paths of the tables that the source system offers."""
+    answer = client.get(flow_service.path_of(COLLECTION, connection_id, "explore"), params={"objectType": "root"})
+    entries = answer.body if isinstance(answer.body, list) else []
+    return [str(entry.get("path") or entry.get("name")) for entry in entries if isinstance(entry, dict)]
+
+
+def table_columns(client: AepClient, connection_id: str, table: str) -> list[dict[str, Any]]:
+    """Return the columns of a table just as AEP reports them, in the table's order."""
+    answer = client.get(
+        flow_service.path_of(COLLECTION, connection_id, "explore"), params={"objectType": "table", "object": table}
+    )
+    schema = answer.body.get("schema") if isinstance(answer.body, dict) else None
+    columns = schema.get("columns") if isinstance(schema, dict) else None
+    return [column for column in columns or [] if isinstance(column, dict) and column.get("name")]

@@ -1,0 +1,102 @@
+"""The dataset: where rows land."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from aep_provider.errors import AepAnswerError
+from aep_provider.platform.client import AepClient
+from aep_provider.platform.paging import catalog_objects
+from aep_provider.platform.services import CATALOG
+from aep_provider.resources.ensure import Existing, Resource
+from aep_provider.resources.fingerprint import read_mark
+from aep_provider.resources.names import check_name
+
+COLLECTION = f"{CATALOG}/dataSets"
+CONTENT_TYPE = "application/vnd.adobe.xed+json;version=1"
+
+
+class Dataset(Resource):
+    """
+    A dataset that should be there.
+
+    :param schema_id: ``$id`` of its schema, which AEP does not let one change.
+    :param tags: for example ``{"unifiedProfile": ["enabled:true"]}``; tags that others set are left alone.
+    """
+
+    kind = "dataset"
+    fixed_because = "AEP keeps a dataset's schema for good: choose another name for the dataset"
+
+    def __init__(
+        self,
+        client: AepClient,
+        *,
+        name: str,
+        schema_id: str,
+        tags: Mapping[str, Sequence[str]] | None = None,
+        description: str | None = None,
+    ) -> None:
+        self._client = client
+        self._name = check_name(name, "name of the dataset")
+        self._schema_id = schema_id
+        self._tags = {key: list(values) for key, values in (tags or {}).items()}
+        self._description = description
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def description(self) -> str | None:
+        return self._description
+
+    def content(self) -> dict[str, Any]:
+        return {"schema": self._schema_id, "tags": _without_blanks(self._tags)}
+
+    def find(self) -> list[Existing]:
+        filters = [("property", f"name=={self._name}")]
+        found = catalog_objects(self._client, "/dataSets", filters)
+        return [self._existing(key, item) for key, item in found if item.get("name") == self._name]
+
+    def create(self, description: str) -> tuple[str, str | None]:
+        body: dict[str, Any] = {
+            "name": self._name,
+            "description": description,
+            "schemaRef": {"id": self._schema_id, "contentType": CONTENT_TYPE},
+        }
+        if self._tags:
+            body["tags"] = self._tags
+        answer = self._client.post(COLLECTION, json=body)
+        match answer.body:
+            case [str(reference), *_]:
+                return reference.rsplit("/", 1)[-1], None
+        raise AepAnswerError(f"POST {COLLECTION}: the answer to a creation names no dataset.", ambiguous=True)
+
+    def change(self, existing: Existing, description: str) -> str | None:
+        """Tags can be changed, the schema cannot."""
+        if existing.content["schema"] != self._schema_id:
+            return super().change(existing, description)
+        body = {"description": description, "tags": self._tags}
+        self._client.patch(f"{COLLECTION}/{quote(existing.id, safe='')}", json=body)
+        return None
+
+    def _existing(self, key: str, item: Mapping[str, Any]) -> Existing:
+        tags = item.get("tags") or {}
+        return Existing(
+            id=key,
+            name=self._name,
+            content={
+                "schema": (item.get("schemaRef") or {}).get("id"),
+                "tags": _without_blanks({name: tags[name] for name in self._tags if name in tags}),
+            },
+            mark=read_mark(item.get("description")),
+            created_at=item.get("created") or 0,
+            description=item.get("description"),
+        )
+
+
+def _without_blanks(tags: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """AEP's own texts write both ``enabled:true`` and ``enabled: true``."""
+    return {key: sorted(str(value).replace(" ", "") for value in values) for key, values in tags.items()}

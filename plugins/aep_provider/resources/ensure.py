@@ -1,0 +1,326 @@
+"""
+The one algorithm that all kinds of objects share: find, compare, then create, reuse, update or fail.
+
+AEP has no idempotency key, and (but for schemas) no unique names. So an object is looked for before it is made; the
+intent is remembered before the request leaves; and after an answer that never came, or a server error, it is looked
+for again until a settling time has passed, because listings may lag behind.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from aep_provider.errors import (
+    AepConflictError,
+    AepDifferenceError,
+    AepDuplicateError,
+    AepError,
+    AepPreconditionError,
+)
+from aep_provider.resources.fingerprint import differences, fingerprint, marked
+
+log = logging.getLogger(__name__)
+
+
+class IfExists(StrEnum):
+    """What to do when an object of the name is there already."""
+
+    REUSE = "reuse"
+    """Take it if it is what is wanted, otherwise fail and show the difference."""
+    UPDATE = "update"
+    """Take it, and change what AEP lets one change."""
+    FAIL = "fail"
+    """Fail, unless it was this very task that made it."""
+
+
+class Action(StrEnum):
+    """What became of an object."""
+
+    CREATED = "created"
+    REUSED = "reused"
+    UPDATED = "updated"
+
+
+@dataclass(frozen=True)
+class Existing:
+    """An object as AEP holds it, reduced to what can be compared."""
+
+    id: str
+    name: str
+    content: Mapping[str, Any]
+    mark: str | None = None
+    """The fingerprint that we wrote into it, None if somebody else made it."""
+    etag: str | None = None
+    created_at: int = 0
+    """Epoch milliseconds."""
+    description: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What ``ensure`` did."""
+
+    kind: str
+    name: str
+    id: str
+    action: Action
+    etag: str | None = None
+    changes: list[str] = field(default_factory=list)
+    """One line for each thing that was changed in place."""
+    duplicates: list[str] = field(default_factory=list)
+    """Ids of further objects of the same name and content, left where they are."""
+
+
+class Resource(ABC):
+    """One object that should be there. Subclasses say how its kind is found, compared, made and changed."""
+
+    kind: str
+    """What messages call it, in AEP's own word."""
+    fixed_because: str = "AEP cannot change it in place"
+    """Why ``change`` may be refused, and what to do instead."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The natural key within the sandbox and the kind."""
+
+    @property
+    def description(self) -> str | None:
+        """What people read about it; the mark is appended."""
+        return None
+
+    @abstractmethod
+    def content(self) -> Mapping[str, Any]:
+        """What is wanted, in the comparable form: no secrets, no start times, nothing that AEP adds by itself."""
+
+    @abstractmethod
+    def find(self) -> list[Existing]:
+        """All objects that bear the natural key, from the last page too."""
+
+    @abstractmethod
+    def create(self, description: str) -> tuple[str, str | None]:
+        """Make it and return id and etag."""
+
+    def change(self, existing: Existing, description: str) -> str | None:  # noqa: ARG002  for subclasses
+        """
+        Change it in place and return the new etag.
+
+        :raises AepDifferenceError: if AEP does not let this kind, or this part of it, be changed.
+        """
+        raise AepDifferenceError(
+            f"The {self.kind} {existing.name!r} ({existing.id}) is not as wanted, and {self.fixed_because}. "
+            + told(differences(existing.content, self.content()))
+        )
+
+    def always_changes(self) -> bool:
+        """Whether ``update`` has something to send even if the comparable content is equal (credentials)."""
+        return False
+
+
+class Memory(Protocol):
+    """Where an intent outlives the process that had it."""
+
+    def recall(self) -> Mapping[str, Any] | None:
+        """Return what was remembered last, or None."""
+
+    def remember(self, note: Mapping[str, Any]) -> None:
+        """Keep ``note``, JSON values only."""
+
+
+class NoMemory:
+    """For callers that have nowhere to keep an intent."""
+
+    def recall(self) -> None:
+        """Return None."""
+
+    def remember(self, note: Mapping[str, Any]) -> None:
+        """Forget ``note``."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to look for an object whose creation was not answered."""
+
+    settle_seconds: float = 30.0
+    """Listings are taken to show an object at the latest this long after it was made."""
+    look_every_seconds: float = 3.0
+    attempts: int = 3
+    """How often to create, or to change after a concurrent edit, before giving up."""
+    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], float] = time.time
+    """Epoch seconds."""
+
+
+def ensure(
+    resource: Resource,
+    *,
+    if_exists: IfExists | str = IfExists.REUSE,
+    adopt: bool = False,
+    memory: Memory | None = None,
+    patience: Patience | None = None,
+) -> Outcome:
+    """
+    Make sure that ``resource`` is there once, and return its id.
+
+    :param if_exists: what to do with an object of the same name, see :class:`IfExists`.
+    :param adopt: let ``update`` change an object that somebody else made, or that was edited by hand since.
+    :param memory: keeps the intent before the request leaves, so that a retry in another process looks long enough.
+    :raises AepDifferenceError: an object of the name is there, with another content than wanted.
+    :raises AepDuplicateError: several objects of the name are there and it is not clear which one is meant.
+    """
+    if_exists = IfExists(if_exists)
+    memory = memory or NoMemory()
+    patience = patience or Patience()
+    digest = fingerprint(resource.content())
+
+    intent = _own_intent(memory.recall(), resource, digest)
+    found = resource.find()
+    if not found and intent:
+        log.info("An earlier attempt may have created the %s %r: looking for it", resource.kind, resource.name)
+        found = _look_until(resource, float(intent["at"]) + patience.settle_seconds, patience)
+    if found:
+        return _take(resource, found, digest, if_exists, adopt, mine=bool(intent), patience=patience)
+    return _create(resource, digest, memory, patience)
+
+
+def told(lines: list[str], most: int = 12) -> str:
+    """Return differences as one line for a message, the first ``most`` of them."""
+    rest = f"; and {len(lines) - most} more" if len(lines) > most else ""
+    return "Differences: " + "; ".join(lines[:most]) + rest + "."
+
+
+def _own_intent(note: Mapping[str, Any] | None, resource: Resource, digest: str) -> Mapping[str, Any] | None:
+    """A note about another object (the task's arguments changed since) is no intent of ours."""
+    if note and (note.get("kind"), note.get("name"), note.get("digest")) == (resource.kind, resource.name, digest):
+        return note
+    return None
+
+
+def _create(resource: Resource, digest: str, memory: Memory, patience: Patience) -> Outcome:
+    description = marked(resource.description, digest)
+    lost: AepError | None = None
+    for _ in range(patience.attempts):
+        at = patience.now()
+        memory.remember({"kind": resource.kind, "name": resource.name, "digest": digest, "at": at})
+        try:
+            new_id, etag = resource.create(description)
+        except AepError as error:
+            if not (error.ambiguous or isinstance(error, AepConflictError)):
+                raise
+            lost = error
+            log.warning(
+                "Creating the %s %r had no clear answer, looking for it: %s", resource.kind, resource.name, error
+            )
+            found = _look_until(resource, at + patience.settle_seconds, patience)
+            if found:
+                outcome = _take(resource, found, digest, IfExists.REUSE, adopt=False, mine=True, patience=patience)
+                return Outcome(
+                    outcome.kind, outcome.name, outcome.id, Action.CREATED, outcome.etag, duplicates=outcome.duplicates
+                )
+        else:
+            log.info("Created the %s %r: %s", resource.kind, resource.name, new_id)
+            return Outcome(resource.kind, resource.name, new_id, Action.CREATED, etag)
+    assert lost is not None  # noqa: S101  the loop ends here only after a lost answer
+    raise lost
+
+
+def _look_until(resource: Resource, deadline: float, patience: Patience) -> list[Existing]:
+    """Look at once, then again and again until the object shows up or ``deadline`` (epoch seconds) has passed."""
+    while True:
+        last = patience.now() >= deadline
+        found = resource.find()
+        if found or last:
+            return found
+        patience.sleep(min(patience.look_every_seconds, max(0.0, deadline - patience.now())))
+
+
+def _take(
+    resource: Resource,
+    found: list[Existing],
+    digest: str,
+    if_exists: IfExists,
+    adopt: bool,
+    *,
+    mine: bool,
+    patience: Patience,
+) -> Outcome:
+    existing, duplicates = _the_one(resource, found)
+    if if_exists is IfExists.FAIL and not mine:
+        raise AepDifferenceError(
+            f"The {resource.kind} {existing.name!r} is there already ({existing.id}), and if_exists is 'fail'."
+        )
+    for _ in range(patience.attempts):
+        lines = differences(existing.content, resource.content())
+        if not lines and not (if_exists is IfExists.UPDATE and resource.always_changes()):
+            log.info("The %s %r is there already: %s", resource.kind, existing.name, existing.id)
+            return Outcome(
+                resource.kind, existing.name, existing.id, Action.REUSED, existing.etag, duplicates=duplicates
+            )
+        _refuse_unwanted_change(resource, existing, lines, if_exists, adopt)
+        try:
+            etag = resource.change(existing, marked(resource.description or existing.description, digest))
+        except AepPreconditionError:
+            log.info("The %s %r was edited meanwhile, reading it again", resource.kind, existing.name)
+            existing, duplicates = _the_one(resource, resource.find() or [existing])
+        else:
+            log.info("Updated the %s %r (%s): %s", resource.kind, existing.name, existing.id, "; ".join(lines))
+            return Outcome(
+                resource.kind, existing.name, existing.id, Action.UPDATED, etag, changes=lines, duplicates=duplicates
+            )
+    raise AepDifferenceError(
+        f"The {resource.kind} {existing.name!r} ({existing.id}) was edited by others {patience.attempts} times while it "
+        "was being updated: look who else writes to it, then run again."
+    )
+
+
+def _the_one(resource: Resource, found: list[Existing]) -> tuple[Existing, list[str]]:
+    """Of several, the oldest and then the smaller id, if all bear our mark with one and the same fingerprint."""
+    ordered = sorted(found, key=lambda one: (one.created_at, one.id))
+    first, *rest = ordered
+    if not rest:
+        return first, []
+    if first.mark is None or any(one.mark != first.mark for one in rest):
+        told_apart = ", ".join(
+            f"{one.id} ({'ours, ' + one.mark[:8] if one.mark else 'made by somebody else'})" for one in ordered
+        )
+        raise AepDuplicateError(
+            f"There are {len(ordered)} objects of the kind {resource.kind} with the name {resource.name!r}: {told_apart}. "
+            "Rename or delete all but the one that is meant, or choose another name."
+        )
+    duplicates = [one.id for one in rest]
+    log.warning(
+        "There are %d equal objects of the kind %s named %r: taking the oldest, %s. Unused and free to delete: %s",
+        len(ordered), resource.kind, resource.name, first.id, ", ".join(duplicates),
+    )  # fmt: skip
+    return first, duplicates
+
+
+def _refuse_unwanted_change(
+    resource: Resource, existing: Existing, lines: list[str], if_exists: IfExists, adopt: bool
+) -> None:
+    """Three ways: what is wanted, what we last wrote (the mark), and what is there."""
+    if not lines:
+        return
+    what = f"The {resource.kind} {existing.name!r} ({existing.id})"
+    if if_exists is not IfExists.UPDATE:
+        raise AepDifferenceError(
+            f"{what} is there already with another definition. {told(lines)} "
+            "Choose another name, or if_exists='update' to change it."
+        )
+    if adopt:
+        return
+    if existing.mark is None:
+        raise AepDifferenceError(
+            f"{what} was made by somebody else and is not as wanted. {told(lines)} Pass adopt=True to change it all the same."
+        )
+    if existing.mark != fingerprint(existing.content):
+        raise AepDifferenceError(
+            f"{what} was edited by hand since we last wrote it. {told(lines)} "
+            "Pass adopt=True to overwrite the edit, or put the edit into the definition."
+        )

@@ -1,0 +1,57 @@
+"""The mark by which an object of ours is known again, and how two contents differ."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_MARK = re.compile(r"\(airflow-aep sha256=([0-9a-f]{32})\)")
+_LONGEST_VALUE = 120
+
+
+def fingerprint(content: Mapping[str, Any]) -> str:
+    """Return 32 hexadecimal digits that stand for ``content``, the same for the same content whatever its order of keys."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def marked(description: str | None, digest: str) -> str:
+    """Return ``description`` with the fingerprint ``digest`` at its end, in place of any that stood there."""
+    text = _MARK.sub("", description or "").strip()
+    return f"{text} (airflow-aep sha256={digest})".lstrip()
+
+
+def read_mark(description: object) -> str | None:
+    """Return the fingerprint that stands in ``description``, or None if we did not write it."""
+    found = _MARK.search(description) if isinstance(description, str) else None
+    return found.group(1) if found else None
+
+
+def differences(there: Any, wanted: Any, path: str = "") -> list[str]:
+    """Return one line for each place in which two contents differ: ``"schedule.interval: 15 in AEP, 30 wanted"``."""
+    return list(_differences(there, wanted, path))
+
+
+def _differences(there: Any, wanted: Any, path: str) -> Iterator[str]:
+    if isinstance(there, Mapping) and isinstance(wanted, Mapping):
+        for key in sorted({*there, *wanted}, key=str):
+            inner = f"{path}.{key}" if path else str(key)
+            if key not in there:
+                yield f"{inner}: missing in AEP, {_shown(wanted[key])} wanted"
+            elif key not in wanted:
+                yield f"{inner}: {_shown(there[key])} in AEP, not wanted"
+            else:
+                yield from _differences(there[key], wanted[key], inner)
+    elif isinstance(there, list) and isinstance(wanted, list) and len(there) == len(wanted):
+        for index, (left, right) in enumerate(zip(there, wanted, strict=True)):
+            yield from _differences(left, right, f"{path}[{index}]")
+    elif there != wanted:
+        yield f"{path}: {_shown(there)} in AEP, {_shown(wanted)} wanted"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

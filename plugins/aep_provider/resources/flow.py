@@ -1,0 +1,231 @@
+"""The flow: what ties source, target and mapping together, and says when AEP runs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aep_provider.errors import AepConfigError, AepDifferenceError
+from aep_provider.platform.client import AepClient
+from aep_provider.resources import flow_service, mapping_set
+from aep_provider.resources.columns import check_delta_column
+from aep_provider.resources.ensure import Existing, Resource
+from aep_provider.resources.fingerprint import read_mark
+from aep_provider.resources.flow_spec import FlowSpec
+from aep_provider.resources.names import check_name
+from aep_provider.resources.schedule import Frequency, check_schedule, check_start
+
+COLLECTION = "flows"
+START_MARGIN_SECONDS = 60
+_NEEDS_NEW_FLOW = (
+    "AEP freezes it once a flow was made: that takes a new source connection, target connection and flow, so give the "
+    "dataflow a new name"
+)
+
+
+@dataclass(frozen=True)
+class FlowDefinition:
+    """
+    What a flow should be.
+
+    :param interval: in units of ``frequency``; None with one_time.
+    :param backfill: whether the first run takes all that is there already; None leaves it to AEP, which does.
+    :param start_time: epoch seconds; None means a minute after the request is sent.
+    :param partial_ingestion_percent: a run fails when as many percent of its rows are rejected.
+    :param error_diagnostics: whether AEP keeps the rejected rows for 30 days.
+    """
+
+    name: str
+    source_connection_id: str
+    target_connection_id: str
+    mapping_set_id: str
+    mapping_version: int = 0
+    frequency: str = Frequency.ONE_TIME
+    interval: int | None = None
+    backfill: bool | None = None
+    start_time: int | None = None
+    start_delay_seconds: int = START_MARGIN_SECONDS
+    delta_column: str | None = None
+    delta_format: str | None = None
+    delta_timezone: str = "UTC"
+    partial_ingestion_percent: float = 5
+    error_diagnostics: bool = True
+    description: str | None = None
+
+
+class Flow(Resource):
+    """A flow that should be there. Its start time is sent, never compared."""
+
+    kind = "flow"
+    fixed_because = _NEEDS_NEW_FLOW
+
+    def __init__(self, client: AepClient, definition: FlowDefinition, spec: FlowSpec) -> None:
+        self._client = client
+        self._definition = definition
+        self._spec = spec
+        self._name = check_name(definition.name, "name of the dataflow")
+        self._frequency, self._interval = check_schedule(
+            definition.frequency, definition.interval, definition.backfill, definition.delta_column
+        )
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def description(self) -> str | None:
+        return self._definition.description
+
+    def content(self) -> dict[str, Any]:
+        return _comparable(self._body(0))
+
+    def find(self) -> list[Existing]:
+        return [_existing(item) for item in flow_service.named(self._client, COLLECTION, self._name)]
+
+    def create(self, description: str) -> tuple[str, str | None]:
+        body = {**self._body(self._start_time()), "description": description}
+        self._spec.check(body)
+        self._check_parts()
+        return flow_service.create(self._client, COLLECTION, body)
+
+    def change(self, existing: Existing, description: str) -> str | None:
+        """Mapping, interval and options of a recurring flow can be changed; nothing of a one-time flow can."""
+        wanted = self.content()
+        self._refuse_frozen(existing, wanted)
+        document = flow_service.read(self._client, COLLECTION, existing.id)
+        operations: list[dict[str, Any]] = [{"op": "replace", "path": "/description", "value": description}]
+        if existing.content["mapping"] != wanted["mapping"]:
+            operations.append(_replace_mapping(document, self._mapping()))
+        if existing.content["schedule"] != wanted["schedule"]:
+            operations.append({"op": "replace", "path": "/scheduleParams/interval", "value": self._interval})
+        if existing.content["options"] != wanted["options"]:
+            operations.append({"op": "replace", "path": "/options", "value": self._options()})
+        return flow_service.patch(self._client, COLLECTION, existing.id, existing.etag, operations)
+
+    def _refuse_frozen(self, existing: Existing, wanted: Mapping[str, Any]) -> None:
+        frozen = ["flowSpec", "source", "target", "copy"]
+        if self._frequency is Frequency.ONE_TIME:
+            frozen += ["mapping", "schedule", "options"]
+        schedules = [dict(content["schedule"], interval=None) for content in (existing.content, wanted)]
+        if any(existing.content[part] != wanted[part] for part in frozen) or schedules[0] != schedules[1]:
+            super().change(existing, "")
+
+    def _body(self, start_time: int) -> dict[str, Any]:
+        definition = self._definition
+        transformations = [self._mapping()]
+        if definition.delta_column:
+            delta = {"name": definition.delta_column, "timezone": definition.delta_timezone}
+            if definition.delta_format:
+                delta["dateFormat"] = definition.delta_format
+            transformations.insert(0, {"name": "Copy", "params": {"deltaColumn": delta}})
+        schedule: dict[str, Any] = {"startTime": start_time, "frequency": self._frequency.in_aep}
+        if self._frequency is not Frequency.ONE_TIME:
+            schedule["interval"] = self._interval
+            schedule["backfill"] = definition.backfill is not False
+        return {
+            "name": self._name,
+            "flowSpec": {"id": self._spec.id, "version": self._spec.version},
+            "sourceConnectionIds": [definition.source_connection_id],
+            "targetConnectionIds": [definition.target_connection_id],
+            "transformations": transformations,
+            "scheduleParams": schedule,
+            "options": self._options(),
+        }
+
+    def _mapping(self) -> dict[str, Any]:
+        params = {
+            "mappingId": self._definition.mapping_set_id,
+            "mappingVersion": str(self._definition.mapping_version),
+        }
+        return {"name": "Mapping", "params": params}
+
+    def _options(self) -> dict[str, Any]:
+        """Both are always sent: AEP's own texts disagree about the defaults."""
+        return {
+            "errorDiagnosticsEnabled": self._definition.error_diagnostics,
+            "partialIngestionPercent": self._definition.partial_ingestion_percent,
+        }
+
+    def _start_time(self) -> int:
+        now = time.time()
+        if self._definition.start_time is None:
+            return int(now) + max(1, self._definition.start_delay_seconds)
+        check_start(self._definition.start_time, now)
+        return self._definition.start_time
+
+    def _check_parts(self) -> None:
+        """What AEP would refuse with 1425, or accept and fail at in every run."""
+        definition = self._definition
+        if definition.delta_column:
+            source = flow_service.read(self._client, "sourceConnections", definition.source_connection_id)
+            check_delta_column((source.get("params") or {}).get("columns") or [], definition.delta_column)
+        target = flow_service.read(self._client, "targetConnections", definition.target_connection_id)
+        lands_in = ((target.get("data") or {}).get("schema") or {}).get("id")
+        leads_to = mapping_set.schema_of(mapping_set.read(self._client, definition.mapping_set_id))
+        if lands_in and leads_to and lands_in != leads_to:
+            raise AepConfigError(
+                f"The mapping set {definition.mapping_set_id} leads to the schema {leads_to}, but the target connection "
+                f"{definition.target_connection_id} lands in {lands_in} (AEP would answer 1425): both must have one schema."
+            )
+
+
+def _existing(item: Mapping[str, Any]) -> Existing:
+    return Existing(
+        id=item["id"],
+        name=item["name"],
+        content=_comparable(item),
+        mark=read_mark(item.get("description")),
+        etag=item.get("etag"),
+        created_at=item.get("createdAt") or 0,
+        description=item.get("description"),
+    )
+
+
+def _comparable(document: Mapping[str, Any]) -> dict[str, Any]:
+    """AEP echoes what was sent, numbers and truth values perhaps as strings; transformations are found by name."""
+    by_name = {part.get("name"): part.get("params") or {} for part in document.get("transformations") or []}
+    schedule = document.get("scheduleParams") or {}
+    once = schedule.get("frequency") == "once"
+    options = document.get("options") or {}
+    mapping = by_name.get("Mapping") or {}
+    return {
+        "flowSpec": (document.get("flowSpec") or {}).get("id"),
+        "source": document.get("sourceConnectionIds"),
+        "target": document.get("targetConnectionIds"),
+        # The first on-demand run of a one-time flow makes AEP add the delta column by itself.
+        "copy": None if once else by_name.get("Copy"),
+        "mapping": {"id": mapping.get("mappingId"), "version": _number(mapping.get("mappingVersion") or 0)},
+        "schedule": {
+            "frequency": schedule.get("frequency"),
+            "interval": None if once else _number(schedule.get("interval")),
+            "backfill": None if once else _truth(schedule.get("backfill", True)),
+        },
+        "options": {
+            "errorDiagnosticsEnabled": _truth(options.get("errorDiagnosticsEnabled", False)),
+            "partialIngestionPercent": _number(options.get("partialIngestionPercent")),
+        },
+    }
+
+
+def _replace_mapping(document: Mapping[str, Any], mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """The index is looked up: with Copy first, the index of AEP's examples would overwrite Copy."""
+    for index, part in enumerate(document.get("transformations") or []):
+        if part.get("name") == "Mapping":
+            return {"op": "replace", "path": f"/transformations/{index}", "value": mapping}
+    raise AepDifferenceError(f"The flow {document.get('id')} has no Mapping to replace: was it made by hand?")
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or value is None:
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return value
+    return int(number) if number.is_integer() else number
+
+
+def _truth(value: Any) -> Any:
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value

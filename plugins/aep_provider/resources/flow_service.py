@@ -1,0 +1,72 @@
+"""What all objects of the Flow Service have in common: how they are listed, read, made and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from aep_provider.errors import AepAnswerError, AepInvalidRequestError
+from aep_provider.platform.client import AepClient
+from aep_provider.platform.paging import flow_service_items, single
+from aep_provider.platform.services import FLOW_SERVICE
+
+# "Bad operator, field, query parameter or value": the filter itself was refused.
+_FILTER_REFUSED = {1440, *range(1448, 1455)}
+
+
+def path_of(collection: str, object_id: str | None = None, *more: str) -> str:
+    """Return the path of a collection, an object in it, or something under that object."""
+    parts = [FLOW_SERVICE, collection]
+    if object_id is not None:
+        parts.append(quote(object_id, safe=""))
+    return "/".join([*parts, *more])
+
+
+def named(
+    client: AepClient, collection: str, name: str, connection_spec: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """
+    Yield the objects of ``collection`` whose name is exactly ``name``.
+
+    Filtering source and target connections by name is not in AEP's tables of filters. Where it is refused, all objects of
+    the connection spec are read instead.
+    """
+    by_spec = [("property", f"connectionSpec.id=={connection_spec}")] if connection_spec else []
+    try:
+        found = list(flow_service_items(client, path_of(collection), [("property", f"name=={name}"), *by_spec]))
+    except AepInvalidRequestError as error:
+        if error.number not in _FILTER_REFUSED or not by_spec:
+            raise
+        found = list(flow_service_items(client, path_of(collection), by_spec))
+    yield from (item for item in found if item.get("name") == name)
+
+
+def read(client: AepClient, collection: str, object_id: str) -> dict[str, Any]:
+    """
+    Return one object.
+
+    :raises AepNotFoundError: if there is none of this id in the sandbox.
+    """
+    return single(client.get(path_of(collection, object_id)).body)
+
+
+def create(client: AepClient, collection: str, body: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Create an object and return its id and etag."""
+    answer = client.post(path_of(collection), json=body)
+    created = single(answer.body)
+    if not isinstance(created.get("id"), str):
+        raise AepAnswerError(f"POST {path_of(collection)}: the answer to a creation bears no id.", ambiguous=True)
+    return created["id"], created.get("etag")
+
+
+def patch(
+    client: AepClient, collection: str, object_id: str, etag: str | None, operations: Sequence[Mapping[str, Any]]
+) -> str | None:
+    """
+    Change an object in place and return its new etag.
+
+    :raises AepPreconditionError: if it was changed since ``etag`` was read.
+    """
+    answer = client.patch(path_of(collection, object_id), json=list(operations), etag=etag)
+    return single(answer.body).get("etag")

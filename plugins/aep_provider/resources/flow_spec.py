@@ -1,0 +1,104 @@
+"""The flow specification: which sources a kind of flow serves, and the JSON schemas that its flows must satisfy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import SchemaError
+
+from aep_provider.errors import AepAnswerError, AepConfigError
+from aep_provider.platform.client import AepClient
+from aep_provider.platform.paging import flow_service_items, single
+from aep_provider.resources import flow_service
+from aep_provider.resources.connectors import DATA_LAKE_SPEC_ID, TABULAR_FLOW_SPEC, Connector
+
+
+@dataclass(frozen=True)
+class FlowSpec:
+    """A flow specification as AEP holds it."""
+
+    id: str
+    name: str
+    version: str
+    document: Mapping[str, Any]
+
+    def serve(self, connector: Connector) -> None:
+        """
+        Check that this kind of flow serves a source system.
+
+        :raises AepConfigError: if it does not (any more).
+        """
+        if connector.spec_id not in (self.document.get("sourceConnectionSpecIds") or []):
+            raise AepConfigError(
+                f"AEP's flow specification {self.name} does not serve {connector.title} ({connector.spec_id}) in this "
+                "organisation: ask Adobe whether the source was retired."
+            )
+        targets = self.document.get("targetConnectionSpecIds")
+        if targets and DATA_LAKE_SPEC_ID not in targets:
+            raise AepConfigError(f"AEP's flow specification {self.name} does not lead to the data lake any more.")
+
+    def check(self, body: Mapping[str, Any]) -> None:
+        """
+        Judge the body of a new flow by the JSON schemas that the specification carries.
+
+        :raises AepConfigError: with everything that is wrong in one message.
+        """
+        wrong = list(self._wrong(body))
+        if wrong:
+            raise AepConfigError(f"AEP's flow specification {self.name} refuses the flow: {'; '.join(wrong[:8])}.")
+
+    def _wrong(self, body: Mapping[str, Any]) -> Iterator[str]:
+        yield from _violations(self.document.get("scheduleSpec"), body.get("scheduleParams"), "scheduleParams")
+        if "options" in body:
+            yield from _violations(self.document.get("optionSpec"), body["options"], "options")
+        specs = self.document.get("transformationSpecs") or self.document.get("transformationSpec") or []
+        by_name = {spec.get("name"): spec for spec in specs if isinstance(spec, Mapping)}
+        for transformation in body.get("transformations") or []:
+            name = transformation["name"]
+            if by_name and name not in by_name:
+                yield f"there is no transformation {name!r}"
+            yield from _violations(by_name.get(name), transformation.get("params"), f"transformations.{name}")
+
+
+def find_flow_spec(client: AepClient, name: str = TABULAR_FLOW_SPEC) -> FlowSpec:
+    """
+    Return the flow specification of a name.
+
+    :raises AepConfigError: if there is none.
+    """
+    for item in flow_service_items(client, flow_service.path_of("flowSpecs"), [("property", f"name=={name}")]):
+        if item.get("name") == name:
+            return _flow_spec(item)
+    raise AepConfigError(f"AEP has no flow specification of the name {name!r} in this organisation.")
+
+
+def read_flow_spec(client: AepClient, flow_spec_id: str) -> FlowSpec:
+    """
+    Return the flow specification of an id.
+
+    :raises AepNotFoundError: if there is none.
+    """
+    return _flow_spec(single(client.get(flow_service.path_of("flowSpecs", flow_spec_id)).body))
+
+
+def _flow_spec(item: Mapping[str, Any]) -> FlowSpec:
+    if not isinstance(item.get("id"), str):
+        raise AepAnswerError("GET /flowSpecs: a flow specification bears no id.")
+    return FlowSpec(item["id"], str(item.get("name")), str(item.get("version") or "1.0"), item)
+
+
+def _violations(spec: object, value: object, where: str) -> Iterator[str]:
+    """A specification without a schema judges nothing."""
+    schema = spec.get("spec") if isinstance(spec, Mapping) else None
+    if not isinstance(schema, Mapping):
+        return
+    try:
+        Draft7Validator.check_schema(schema)
+    except SchemaError as error:
+        raise AepAnswerError(f"GET /flowSpecs: the JSON schema for {where} is not valid: {error.message}") from error
+    for violation in Draft7Validator(schema).iter_errors(value):
+        path = ".".join([where, *map(str, violation.absolute_path)])
+        yield f"{path}: {violation.message[:300]}"

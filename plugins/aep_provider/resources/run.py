@@ -1,0 +1,41 @@
+"""Flow runs, as AEP lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from aep_provider.platform.client import AepClient
+from aep_provider.platform.paging import flow_service_items, single
+from aep_provider.resources import flow_service
+
+COLLECTION = "runs"
+
+
+def runs_of(client: AepClient, flow_id: str) -> list[dict[str, Any]]:
+    """Return all runs of a flow. A flow that was just made has none, and that is no failure."""
+    return list(flow_service_items(client, flow_service.path_of(COLLECTION), of_flow(flow_id)))
+
+
+def read_run(client: AepClient, run_id: str) -> dict[str, Any]:
+    """
+    Return one run.
+
+    :raises AepNotFoundError: if there is none of this id (yet).
+    """
+    return single(client.get(flow_service.path_of(COLLECTION, run_id)).body)
+
+
+def of_flow(flow_id: str) -> list[tuple[str, str]]:
+    """Return the filter for the runs of a flow."""
+    return [("property", f"flowId=={flow_id}")]
+
+
+def first_since(runs: Iterable[dict[str, Any]], since: int) -> dict[str, Any] | None:
+    """
+    Return the oldest run that was created at or after a moment.
+
+    :param since: epoch milliseconds.
+    """
+    later = [run for run in runs if (run.get("createdAt") or 0) >= since]
+    return min(later, key=lambda run: (run.get("createdAt") or 0, str(run.get("id"))), default=None)
