@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -10,16 +12,45 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Send
+from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from aep_local import accounts, ims, problems
+from aep_local import (
+    accounts,
+    catalog,
+    connections,
+    data_access,
+    data_prep,
+    flows,
+    ims,
+    problems,
+    runs,
+    schema_registry,
+    source_connections,
+    specs,
+    target_connections,
+)
 from aep_local.clock import Clock
 from aep_local.engine import Engine
 from aep_local.services import Services
 from aep_local.settings import Settings
 from aep_local.store import Store
 from aep_local.tables import TableFolder
+
+_PARTS = (
+    ims,
+    specs,
+    connections,
+    source_connections,
+    target_connections,
+    flows,
+    runs,
+    schema_registry,
+    catalog,
+    data_prep,
+    data_access,
+)
+_log = logging.getLogger("aep_local.access")
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -38,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             await asyncio.to_thread(services.engine.stop)
+            services.tables.close()
             services.store.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
@@ -45,11 +77,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(HTTPException, _no_route)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(Exception, _unexpected)
-    for part in (ims,):
+    for part in _PARTS:
         app.include_router(part.router)
     if settings.latency_ms:
         app.middleware("http")(_delay(settings.latency_ms / 1000))
     app.add_middleware(_NoTrailingSlash)
+    app.add_middleware(_AccessLog)
     return app
 
 
@@ -60,6 +93,31 @@ def _services(settings: Settings, known: accounts.Accounts) -> Services:
     tables = TableFolder(settings.tables)
     engine = Engine(store, tables, settings.state, clock, settings)
     return Services(store=store, tables=tables, clock=clock, settings=settings, accounts=known, engine=engine)
+
+
+class _AccessLog:
+    """One line a request: method, path, status, milliseconds. Never the query, which may hold credentials."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def noticed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noticed)
+        finally:
+            took = (time.perf_counter() - began) * 1000
+            _log.info("%s %r %d %.1f ms", scope["method"], scope["path"], status, took)
 
 
 class _NoTrailingSlash:

@@ -12,9 +12,9 @@ A part is a module with a ``router`` whose paths are complete, for example::
     @router.post("/data/foundation/catalog/dataSets", status_code=201)
     def create(body: JsonBody, caller: CallerDep, services: ServicesDep) -> Any: ...
 
-``CallerDep`` and ``JsonBody`` are in :mod:`aep_local.gateway`, which answers first whatever the body is. Paths are given
-without a trailing slash: the server takes it off before it looks for a route. Functions are plain ``def``: the server
-runs each in a thread. An error is a raised :class:`aep_local.problems.Problem`.
+``CallerDep`` and ``JsonBody`` are in :mod:`aep_local.gateway`, which answers first whatever the body is. Paths are
+given without a trailing slash: the server takes it off before it looks for a route. Functions are plain ``def``: the
+server runs each in a thread. An error is a raised :class:`aep_local.problems.Problem`.
 """
 
 from __future__ import annotations

@@ -36,6 +36,10 @@ class Assumptions(BaseModel):
     listing_lag_seconds: float = Field(
         default=0.0, ge=0, description="how long a new object is missing in listings (scaled)"
     )
+    continuation: Literal["self_contained", "position_only"] = Field(
+        default="self_contained",
+        description="a continuation token carries filter, order and limit, or the next request must repeat them",
+    )
     run_appears_after_seconds: float = Field(
         default=120.0, ge=0, description="how long after its start time a run appears (scaled)"
     )
