@@ -231,7 +231,7 @@ class Exchange:
         if status < 400:
             return Raise(self._strange(f"AEP redirects (HTTP {status}) to {_host_of(lowered.get('location'))}"))
         asked_to_wait = retry_after(lowered)
-        if status in PASSING:
+        if status >= 500 or status == 408:
             self._unclear = self._unclear or not self._reads
         error = refusal(
             status,

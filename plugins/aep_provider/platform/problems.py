@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote, quote_plus
 
 from aep_provider.errors import (
     AepApiError,
@@ -36,6 +37,7 @@ TOKEN_NUMBERS: Final = frozenset({2114, 2115})
 # 1308 wraps an error of the source system, which may pass.
 PASSING_NUMBERS: Final = frozenset({1308})
 TOKEN_MISSING: Final = 403010
+_TOKEN: Final = re.compile(r"\beyJ[A-Za-z0-9_.-]{5,}")
 _CODE: Final = re.compile(r"(?:^|/)((?:[A-Z][A-Z0-9]{1,30}-)?(\d{1,9})-(\d{3}))$")
 
 
@@ -117,11 +119,13 @@ def refusal(
 
 
 def hide(text: str | None, hidden: Iterable[str]) -> str | None:
-    """``text`` with every secret in it replaced."""
-    for secret in sorted(hidden, key=len, reverse=True):
-        if text and secret:
-            text = text.replace(secret, "***")
-    return text
+    """``text`` with every secret in it replaced, and everything that looks like a token."""
+    if not text:
+        return text
+    for secret in sorted(filter(None, hidden), key=len, reverse=True):
+        for written in (secret, quote(secret, safe=""), quote_plus(secret)):
+            text = text.replace(written, "***")
+    return _TOKEN.sub("***", text)
 
 
 def _kind(status: int, problem: Problem) -> type[AepApiError]:
