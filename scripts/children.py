@@ -68,10 +68,14 @@ def stop_all(children: Sequence[Child]) -> None:
         child.stop()
 
 
-def leave_on_sigterm() -> None:
-    """Let SIGTERM unwind this process as Ctrl-C does, so that `finally` blocks end the children."""
+def leave_on_signals() -> None:
+    """Let Ctrl-C and SIGTERM unwind this process, so that `finally` blocks end the children, undisturbed by a second."""
 
     def leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (the signature signal handlers have)
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, leave)
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for each in signals:
+        signal.signal(each, leave)

@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,8 +62,26 @@ def airflow_environment(home: Path = HOME, *, port: int = 8080) -> dict[str, str
         "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
         "USAGE_DATA_COLLECTION__ENABLED": False,
     }
+    _make_secrets(home)
     environment = clean_environment() | {f"AIRFLOW__{name}": str(value) for name, value in settings.items()}
     return environment | {"AIRFLOW_HOME": str(home)}
+
+
+def _make_secrets(home: Path) -> None:
+    """Write Airflow's own keys once, for all its parts: started together, each would make up its own."""
+    config = home / "airflow.cfg"
+    if config.exists():
+        return
+    keys = {"core": "fernet_key", "api": "secret_key", "api_auth": "jwt_secret"}
+    sections = [
+        f"[{name}]\n{key} = {base64.urlsafe_b64encode(os.urandom(32)).decode()}\n" for name, key in keys.items()
+    ]
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=home, encoding="utf-8") as draft:  # readable by its owner only
+        draft.write("\n".join(sections))
+        draft.flush()
+        with suppress(FileExistsError):
+            os.link(draft.name, config)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,8 @@ def main(settings_file: Path, aep_url: str) -> None:
                 )
         for variable in settings["variables"]:
             if not session.scalars(select(Variable).filter_by(key=variable["variable_name"])).first():
-                session.add(Variable(key=variable["variable_name"], val=variable["variable_value"]))
+                found = Variable(key=variable["variable_name"], val=variable["variable_value"])  # type: ignore[no-untyped-call]
+                session.add(found)
 
 
 if __name__ == "__main__":

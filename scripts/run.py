@@ -20,7 +20,7 @@ from rich.table import Table
 
 import local_aep
 from arrivals import Arrivals
-from children import Child, leave_on_sigterm
+from children import Child, leave_on_signals
 from environment import HOME, ROOT, airflow_environment
 from local_aep import LocalAep, LocalAepError
 from locks import InUseError
@@ -62,7 +62,6 @@ def dag_conf(table: str, delta: str | None) -> dict[str, Any]:
 
 def run_dag(conf: dict[str, Any], aep: LocalAep, home: Path) -> tuple[dict[str, Any], Path]:
     """Run the DAG in a child process; what `dag_run.py` found, and the log of it all."""
-    home.mkdir(parents=True, exist_ok=True)
     environment = airflow_environment(home) | {
         "AIRFLOW_CONN_AEP_DEFAULT": aep.connection(),
         "AIRFLOW_CONN_AEP_SOURCE_SERVICENOW": json.dumps(SOURCE),
@@ -136,7 +135,7 @@ def provision(given: argparse.Namespace, console: Console) -> int:
 def main() -> int:
     """Run it, with one line for whatever stands in the way."""
     console = Console(width=None if sys.stdout.isatty() else 160)
-    leave_on_sigterm()
+    leave_on_signals()
     try:
         return provision(arguments(), console)
     except (LocalAepError, InUseError) as error:

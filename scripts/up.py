@@ -15,7 +15,7 @@ import requests
 from rich.console import Console
 
 import local_aep
-from children import Child, leave_on_sigterm, stop_all
+from children import Child, leave_on_signals, stop_all
 from environment import BIN, HOME, ROOT, airflow_environment
 from local_aep import LocalAep, LocalAepError
 from locks import InUseError, hold
@@ -130,7 +130,7 @@ def supervise(given: argparse.Namespace, console: Console) -> None:
 def main() -> int:
     """Run it, with one line for whatever ends it."""
     console = Console(soft_wrap=True)
-    leave_on_sigterm()
+    leave_on_signals()
     try:
         supervise(arguments(), console)
     except (PartEndedError, LocalAepError, InUseError) as error:
