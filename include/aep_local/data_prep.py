@@ -1,0 +1,238 @@
+"""Data Prep: mapping sets, from the columns of a source to the paths of a schema.
+
+A create answers 200. Every version of a set is kept; a flow names the version that it uses.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from aep_local import xdm
+from aep_local.gateway import Caller, CallerDep, JsonBody
+from aep_local.mapping import Mapper, Rejection, problems
+from aep_local.mapping_forms import Malformed, input_columns, normal, written
+from aep_local.problems import Problem, generic
+from aep_local.services import Services, ServicesDep
+from aep_local.store import Document, Scope, Store
+
+router = APIRouter()
+KIND = "mappingSets"
+_PATH = "/data/foundation/conversion/mappingSets"
+_MAX_LIMIT = 1000
+_MAX_PREVIEW = 1000
+
+
+def mapping_set(store: Store, scope: Scope, id: str, version: int | None = None) -> Document | None:
+    """A version of a mapping set (the newest when None) as answers show it, or None when it is not there."""
+    doc = store.get(KIND, id, scope)
+    shown = None if doc is None else _version(doc, version)
+    return None if doc is None or shown is None else _written(doc, *shown)
+
+
+def normal_mappings(store: Store, scope: Scope, id: str, version: int | None = None) -> Document | None:
+    """A version of a mapping set in normal form (``schemaRef``, ``mappings`` …), or None."""
+    doc = store.get(KIND, id, scope)
+    shown = None if doc is None else _version(doc, version)
+    return None if shown is None else shown[1]
+
+
+@router.post(_PATH)
+def create(body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response:
+    """A new mapping set, version 0."""
+    caller.require("mappings", "write")
+    content = _valid(body, caller, services)
+    now = services.clock.now_ms()
+    doc: Document = {
+        "id": secrets.token_hex(16),
+        "createdDate": now,
+        "createdBy": caller.user,
+        "versions": [{"modifiedDate": now, "modifiedBy": caller.user, "content": content}],
+    }
+    services.store.insert(KIND, doc["id"], caller.scope, doc)
+    return JSONResponse(_receipt(doc))
+
+
+@router.get(_PATH)
+def list_all(request: Request, caller: CallerDep, services: ServicesDep) -> Response:
+    """Mapping sets, the newest first; ``limit`` and ``start`` are required."""
+    caller.require("mappings", "read")
+    query = request.query_params
+    for name in query:
+        if name not in {"limit", "start", "name", "orderBy", "expandSchema"}:
+            raise _bad(f"query parameter {name[:50]} is unknown")
+    limit, start = _whole(query.get("limit"), "limit", 1), _whole(query.get("start"), "start", 0)
+    shown = [_written(doc, *_newest(doc)) for doc in services.store.all(KIND, caller.scope)]
+    if "name" in query:
+        shown = [each for each in shown if each["name"] == query["name"]]
+    # an unencoded "+" arrives as a blank
+    order = query.get("orderBy", "-createdDate").strip()
+    key = {"createdDate": "createdDate", "updatedDate": "modifiedDate", "modifiedDate": "modifiedDate"}.get(
+        order.lstrip("+-")
+    )
+    if key is None:
+        raise _bad("orderBy must be +createdDate, -createdDate, +updatedDate or -updatedDate")
+    shown.sort(key=lambda each: each[key], reverse=order.startswith("-"))
+    page = shown[start : start + limit]
+    links: Document = {}
+    if start + limit < len(shown):
+        links = {"next": {"href": f"/mappingSets?limit={limit}&start={start + limit}"}}
+    return JSONResponse({"data": page, "_page": {"count": len(page), "limit": limit}, "_links": links})
+
+
+@router.post(f"{_PATH}/validate")
+def validate(body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response:
+    """For each mapping of a set whether it works; nothing is kept."""
+    caller.require("mappings", "read")
+    content = _normal(body.get("mappingSet", body) if isinstance(body, dict) else body)
+    found = problems(content["mappings"], _tree(content, caller, services), input_columns(content))
+    return JSONResponse(
+        {
+            "validationResponse": [
+                {"status": "FAILED" if wrong else "SUCCESS", "errors": [_error(text) for text in wrong] or None}
+                for wrong in found
+            ]
+        }
+    )
+
+
+@router.post(f"{_PATH}/preview")
+def preview(body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response:
+    """What a set makes of the given rows; nothing is kept."""
+    caller.require("mappings", "read")
+    if not isinstance(body, dict):
+        raise _bad("the body must be an object")
+    rows = body.get("data")
+    rows = [rows] if isinstance(rows, dict) else rows
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or len(rows) > _MAX_PREVIEW:
+        raise _bad(f"data must be an array of at most {_MAX_PREVIEW} objects")
+    content = _normal(body.get("mappingSet"))
+    try:
+        columns = {name: None for row in rows for name in row}
+        mapper = Mapper(content["mappings"], _tree(content, caller, services), columns)
+    except ValueError as error:
+        raise _bad(str(error)) from None
+    return JSONResponse([_previewed(mapper.row({**columns, **row})) for row in rows])
+
+
+@router.get(f"{_PATH}/{{id}}")
+def get(id: str, caller: CallerDep, services: ServicesDep, version: str | None = None) -> Response:
+    """One mapping set, its newest version or the one asked for."""
+    caller.require("mappings", "read")
+    return JSONResponse(_found(services, caller, id, version))
+
+
+@router.get(f"{_PATH}/{{id}}/mappings")
+def list_mappings(id: str, caller: CallerDep, services: ServicesDep, version: str | None = None) -> Response:
+    """The mappings of a set."""
+    caller.require("mappings", "read")
+    shown = _found(services, caller, id, version)
+    return JSONResponse({"data": shown["mappings"], "_page": {"count": len(shown["mappings"])}, "_links": {}})
+
+
+@router.put(f"{_PATH}/{{id}}")
+def replace(id: str, body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response:
+    """A new version of a mapping set; the versions before stay."""
+    caller.require("mappings", "write")
+    content = _valid(body, caller, services)
+    with services.store.transaction():
+        doc = services.store.get(KIND, id, caller.scope)
+        if doc is None:
+            raise _not_found(id)
+        doc["versions"].append({"modifiedDate": services.clock.now_ms(), "modifiedBy": caller.user, "content": content})
+        services.store.put(KIND, id, caller.scope, doc)
+    return JSONResponse(_receipt(doc))
+
+
+def _valid(body: Any, caller: Caller, services: Services) -> Document:
+    content = _normal(body)
+    found = problems(content["mappings"], _tree(content, caller, services), input_columns(content))
+    wrong = [f"mapping {index}: {'; '.join(each)}" for index, each in enumerate(found) if each]
+    if wrong:
+        raise _bad(" | ".join(wrong[:20]))
+    return content
+
+
+def _normal(body: Any) -> Document:
+    try:
+        return normal(body)
+    except Malformed as error:
+        raise _bad(str(error)) from None
+
+
+def _tree(content: Document, caller: Caller, services: Services) -> xdm.Field:
+    try:
+        root = xdm.fields(services.store, caller.scope, content["schemaRef"]["id"])
+    except xdm.SchemaError as error:
+        raise _bad(str(error)) from None
+    if root is None:
+        raise _bad(f"schema {content['schemaRef']['id'][:200]} is not a schema of this sandbox")
+    return root
+
+
+def _previewed(row: dict[str, Any] | Rejection) -> Document:
+    if isinstance(row, Rejection):
+        return {"data": None, "errors": [_error(f"{each.path}: {each.reason}") for each in row.errors]}
+    return {"data": row, "errors": None}
+
+
+def _error(text: str) -> Document:
+    return {"code": "MAPPER-3700-400", "message": text}
+
+
+def _newest(doc: Document) -> tuple[int, Document]:
+    return len(doc["versions"]) - 1, doc["versions"][-1]["content"]
+
+
+def _version(doc: Document, version: int | None) -> tuple[int, Document] | None:
+    if version is None:
+        return _newest(doc)
+    if not 0 <= version < len(doc["versions"]):
+        return None
+    return version, doc["versions"][version]["content"]
+
+
+def _written(doc: Document, version: int, content: Document) -> Document:
+    return {**written(doc["id"], version, content), **_dates(doc, version)}
+
+
+def _dates(doc: Document, version: int) -> Document:
+    return {
+        "createdDate": doc["createdDate"],
+        "createdBy": doc["createdBy"],
+        "modifiedDate": doc["versions"][version]["modifiedDate"],
+        "modifiedBy": doc["versions"][version]["modifiedBy"],
+    }
+
+
+def _receipt(doc: Document) -> Document:
+    version = len(doc["versions"]) - 1
+    return {"id": doc["id"], "version": version, **_dates(doc, version)}
+
+
+def _found(services: Services, caller: Caller, id: str, version: str | None) -> Document:
+    number = None if version is None else _whole(version, "version", 0)
+    found = mapping_set(services.store, caller.scope, id, number)
+    if found is None:
+        raise _not_found(id)
+    return found
+
+
+def _whole(text: str | None, name: str, low: int) -> int:
+    if text is None:
+        raise _bad(f"query parameter {name} is required")
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or not low <= int(text):
+        raise _bad(f"{name} must be a whole number from {low}")
+    return min(int(text), _MAX_LIMIT) if name == "limit" else int(text)
+
+
+def _not_found(id: str) -> Problem:
+    return generic(404, "Not Found", f"mapping set {id[:100]} not found")
+
+
+def _bad(detail: str) -> Problem:
+    return generic(400, "Bad Request", detail)
