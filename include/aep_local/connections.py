@@ -109,6 +109,7 @@ def explore(
     id: str,
     caller: CallerDep,
     services: ServicesDep,
+    *,
     objectType: str | None = None,
     object: str | None = None,
     preview: str = "false",

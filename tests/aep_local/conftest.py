@@ -1,0 +1,250 @@
+"""A real platform in a process of its own, and callers that are let in."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+FLOW = "/data/foundation/flowservice"
+SCHEMAS = "/data/foundation/schemaregistry"
+CATALOG = "/data/foundation/catalog"
+MAPPINGS = "/data/foundation/conversion"
+SERVICENOW = "eb13cb25-47ab-407f-ba89-c0125281c563"
+SERVICE_CLOUD = "cb66ab34-8619-49cb-96d1-39b37ede86ea"
+DATA_LAKE = "c604ff05-7f1a-43c0-8e18-33bf874cb11c"
+CRM_TO_AEP = "14518937-270c-4525-bdec-c2ba7cce3860"
+PROFILE = "https://ns.adobe.com/xdm/context/profile"
+FULL = "application/vnd.adobe.xed-full+json;version=1"
+ACCOUNTS = """\
+Id,Name,Phone,CreatedDate,Employees,Active
+001,Northwind,555-0100,2026-01-01T08:00:00Z,12,true
+002,"Tail, Spin",555-0101,2026-01-02T08:00:00Z,7,false
+003,Fabrikam,,2026-01-03T08:00:00Z,,true
+"""
+
+
+@dataclass
+class Platform:
+    """A running ``aep-local serve``."""
+
+    tables: Path
+    state: Path
+    arguments: list[str] = field(default_factory=list)
+    url: str = ""
+    process: subprocess.Popen[str] | None = None
+
+    def start(self) -> Platform:
+        command = [sys.executable, "-m", "aep_local.cli", "serve", "--tables", str(self.tables)]
+        command += ["--state", str(self.state), *self.arguments]
+        self.state.mkdir(parents=True, exist_ok=True)
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith("ready "):
+                self.url = line.split()[1]
+                return self
+        raise AssertionError(f"no ready line, exit {self.process.wait()}: {self.log.read_text()}")
+
+    @property
+    def log(self) -> Path:
+        return self.state.with_name(self.state.name + ".log")
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(timeout=20)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
+
+    def token(self, client_id: str, secret: str = "s3cret") -> str:
+        form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
+        answer = httpx.post(f"{self.url}/ims/token/v3", data={**form, "scope": "openid,AdobeID"})
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])
+
+    def client(
+        self, org: str, sandbox: str = "prod", client_id: str = "tester", secret: str = "s3cret"
+    ) -> httpx.Client:
+        headers = {
+            "Authorization": f"Bearer {self.token(client_id, secret)}",
+            "x-api-key": client_id,
+            "x-gw-ims-org-id": org,
+            "x-sandbox-name": sandbox,
+        }
+        return httpx.Client(base_url=self.url, headers=headers, timeout=20)
+
+
+@pytest.fixture(scope="session")
+def sample_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    (folder / "Account.csv").write_text(ACCOUNTS)
+    (folder / "Empty.csv").write_text("")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def platform(sample_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One platform for all tests that need nothing special; each test has an organisation of its own."""
+    running = Platform(sample_tables, tmp_path_factory.mktemp("shared") / "state", ["--time-scale", "0.001"]).start()
+    yield running
+    assert running.end() == 0
+
+
+@pytest.fixture
+def start_platform(sample_tables: Path, tmp_path: Path) -> Iterator[Callable[..., Platform]]:
+    """Start a platform with arguments of its own; it ends with the test."""
+    started: list[Platform] = []
+
+    def start(*arguments: str, tables: Path = sample_tables, state: Path | None = None) -> Platform:
+        platform = Platform(tables, state or tmp_path / "state", ["--time-scale", "0.001", *arguments])
+        started.append(platform)
+        return platform.start()
+
+    yield start
+    for each in started:
+        each.end()
+
+
+_orgs = itertools.count(1)
+
+
+@pytest.fixture
+def org() -> str:
+    """An organisation that no other test uses."""
+    return f"{os.getpid():X}{next(_orgs):08d}@AdobeOrg"
+
+
+@pytest.fixture
+def aep(platform: Platform, org: str) -> Iterator[httpx.Client]:
+    """An authorised client in the sandbox prod of the test's own organisation."""
+    with platform.client(org) as client:
+        yield client
+
+
+@pytest.fixture
+def chain(aep: httpx.Client) -> Chain:
+    """The objects of a dataflow, made when asked for."""
+    return Chain(aep)
+
+
+class Chain:
+    """Everything that a flow needs, made with valid requests. Each method gives an id."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self.client = client
+
+    def post(self, path: str, body: Any, status: int = 201) -> Any:
+        answer = self.client.post(path, json=body)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    def connection_body(self, **changes: Any) -> dict[str, Any]:
+        params = {"endpoint": "https://dev1.service-now.example", "username": "ann", "password": "hunter2-secret"}
+        auth = {"specName": "Basic Authentication", "params": params}
+        return {"name": "base", "connectionSpec": {"id": SERVICENOW, "version": "1.0"}, "auth": auth} | changes
+
+    def connection(self, **changes: Any) -> str:
+        return str(self.post(f"{FLOW}/connections", self.connection_body(**changes))["id"])
+
+    def source_body(self, base: str, **changes: Any) -> dict[str, Any]:
+        columns = [
+            {"name": "Id", "type": "string", "xdm": {"type": "string"}},
+            {"name": "Name", "type": "string", "xdm": {"type": "string"}},
+            {
+                "name": "CreatedDate",
+                "type": "string",
+                "meta:xdmType": "date-time",
+                "xdm": {"type": "string", "format": "date-time"},
+            },
+        ]
+        return {
+            "name": "source",
+            "baseConnectionId": base,
+            "data": {"format": "tabular"},
+            "params": {"tableName": "Account", "columns": columns},
+            "connectionSpec": {"id": SERVICENOW, "version": "1.0"},
+        } | changes
+
+    def source(self, base: str | None = None, **changes: Any) -> str:
+        body = self.source_body(base or self.connection(), **changes)
+        return str(self.post(f"{FLOW}/sourceConnections", body)["id"])
+
+    def schema(self, title: str = "accounts") -> str:
+        groups = [PROFILE, "https://ns.adobe.com/xdm/context/profile-person-details"]
+        body = {"type": "object", "title": title, "allOf": [{"$ref": each} for each in groups]}
+        return str(self.post(f"{SCHEMAS}/tenant/schemas", body)["$id"])
+
+    def dataset(self, schema: str) -> str:
+        body = {"name": "accounts", "schemaRef": {"id": schema, "contentType": FULL}}
+        return str(self.post(f"{CATALOG}/dataSets", body)[0]).rpartition("/")[2]
+
+    def target_body(self, dataset: str, **changes: Any) -> dict[str, Any]:
+        spec = {"id": DATA_LAKE, "version": "1.0"}
+        return {"name": "target", "params": {"dataSetId": dataset}, "connectionSpec": spec} | changes
+
+    def target(self, dataset: str, **changes: Any) -> str:
+        return str(self.post(f"{FLOW}/targetConnections", self.target_body(dataset, **changes))["id"])
+
+    def mapping(self, schema: str) -> str:
+        mappings = [
+            {"sourceAttribute": "Id", "destinationXdmPath": "_id"},
+            {"sourceAttribute": "Name", "destinationXdmPath": "person.name.fullName"},
+        ]
+        body = {"version": 0, "xdmSchema": schema, "xdmVersion": "1.0", "id": None, "mappings": mappings}
+        return str(self.post(f"{MAPPINGS}/mappingSets", body, 200)["id"])
+
+    def flow_body(self, **changes: Any) -> dict[str, Any]:
+        schema = self.schema()
+        delta = {"name": "CreatedDate", "dateFormat": "yyyy-MM-dd HH:mm:ss", "timezone": "UTC"}
+        return {
+            "name": "flow",
+            "flowSpec": {"id": CRM_TO_AEP, "version": "1.0"},
+            "sourceConnectionIds": [self.source()],
+            "targetConnectionIds": [self.target(self.dataset(schema))],
+            "transformations": [
+                {"name": "Copy", "params": {"deltaColumn": delta}},
+                {"name": "Mapping", "params": {"mappingId": self.mapping(schema), "mappingVersion": "0"}},
+            ],
+            "scheduleParams": {
+                "startTime": int(time.time()) + 3_000_000,
+                "frequency": "minute",
+                "interval": 15,
+                "backfill": True,
+            },
+        } | changes
+
+    def flow(self, body: dict[str, Any] | None = None) -> str:
+        id = self.post(f"{FLOW}/flows", body or self.flow_body())["id"]
+        self.until(f"{FLOW}/flows/{id}", lambda flow: flow["state"] == "enabled")
+        return str(id)
+
+    def get(self, path: str) -> Any:
+        answer = self.client.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["items"][0]
+
+    def until(self, path: str, true: Callable[[Any], bool], seconds: float = 10) -> Any:
+        deadline = time.monotonic() + seconds
+        while not true(found := self.get(path)):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.02)
+        return found
+
+
+def code(answer: httpx.Response) -> str:
+    """The numeric code of an error of Flow Service, for example ``1360``."""
+    return str(answer.json()["type"]).rpartition("/")[2].split("-")[1]
