@@ -81,6 +81,28 @@ class Verdict:
         return {**asdict(self), "state": self.state.value}
 
 
+@dataclass(frozen=True)
+class Tolerance:
+    """
+    How many rejected rows are borne. A run within either bound passes.
+
+    :param rows: this many.
+    :param percent: this share of the rows read, 0 to 100.
+    """
+
+    rows: int = 0
+    percent: float = 0
+
+    def bears(self, verdict: Verdict) -> bool:
+        """Whether a run that has ended may pass. One that failed never does."""
+        if verdict.state is RunState.SUCCEEDED:
+            return True
+        if verdict.state is not RunState.PARTIAL or verdict.rows_rejected is None:
+            return False
+        share = 100 * verdict.rows_rejected / verdict.rows_read if verdict.rows_read else 100.0
+        return verdict.rows_rejected <= self.rows or share <= self.percent
+
+
 def judge(run: Mapping[str, Any]) -> Verdict:
     """Return what the document of a run tells. It may be incomplete, as those of failed runs are."""
     metrics = _mapping(run.get("metrics"))
@@ -158,3 +180,10 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def verdict_of(document: object) -> Verdict | None:
+    """Return the verdict that :meth:`Verdict.as_json` made a document of, None if there was none."""
+    if not isinstance(document, Mapping):
+        return None
+    return Verdict(**{**document, "state": RunState(document["state"])})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk import conf
 from airflow.sdk.log import mask_secret
@@ -76,16 +78,19 @@ class AepHook(HttpHook):
 
         :raises AepConfigError: listing all that is wrong with it.
         """
-        return settings_from(self.get_connection(self.aep_conn_id), self.sandbox, self.caller)
+        connection = self.get_connection(self.aep_conn_id)
+        return settings_from(connection, connection.extra_dejson, self.sandbox, self.caller)
 
     @cached_property
     def client(self) -> AepClient:
         """A client for workers. Close the hook, or use it in a ``with`` block, to close its session."""
         return AepClient(self.settings)
 
-    def async_client(self) -> AepAsyncClient:
-        """Return a client for the triggerer; enter it with ``async with``."""
-        return AepAsyncClient(self.settings)
+    async def async_client(self) -> AepAsyncClient:
+        """Return a client for the triggerer, made without blocking its loop; enter it with ``async with``."""
+        connection = await get_async_connection(self.aep_conn_id)
+        extra = await get_async_extra_dejson(connection)
+        return AepAsyncClient(settings_from(connection, extra, self.sandbox, self.caller))
 
     def close(self) -> None:
         """Close the session, if there is one."""
@@ -145,13 +150,12 @@ class AepHook(HttpHook):
         return True, f"AEP answers for sandbox {self.settings.sandbox}"
 
 
-def settings_from(connection: Connection, sandbox: str | None, caller: str) -> AepSettings:
+def settings_from(connection: Connection, extra: Mapping[str, Any], sandbox: str | None, caller: str) -> AepSettings:
     """
     Return the settings that an Airflow connection holds.
 
     :raises AepConfigError: listing all that is wrong with it.
     """
-    extra = connection.extra_dejson
     values: dict[str, Any] = {key: extra[key] for key in _OPTIONAL if extra.get(key)}
     for secret in (connection.password, extra.get("access_token")):
         if secret:

@@ -1,0 +1,25 @@
+"""One operator for each step of making and running a dataflow."""
+
+from __future__ import annotations
+
+from aep_provider.operators.check import AepCheckDataflowOperator
+from aep_provider.operators.connection import AepCreateConnectionOperator
+from aep_provider.operators.dataset import AepCreateDatasetOperator
+from aep_provider.operators.flow import AepCreateFlowOperator
+from aep_provider.operators.flow_spec import AepGetFlowSpecOperator
+from aep_provider.operators.mapping_set import AepCreateMappingSetOperator
+from aep_provider.operators.schema import AepCreateSchemaOperator
+from aep_provider.operators.source_connection import AepCreateSourceConnectionOperator
+from aep_provider.operators.target_connection import AepCreateTargetConnectionOperator
+
+__all__ = [
+    "AepCheckDataflowOperator",
+    "AepCreateConnectionOperator",
+    "AepCreateDatasetOperator",
+    "AepCreateFlowOperator",
+    "AepCreateMappingSetOperator",
+    "AepCreateSchemaOperator",
+    "AepCreateSourceConnectionOperator",
+    "AepCreateTargetConnectionOperator",
+    "AepGetFlowSpecOperator",
+]

@@ -1,20 +1,13 @@
-"""Tokens of Adobe's identity service (IMS): one cache for the process, one refresh at a time.
+"""Tokens from Adobe's identity service (IMS), and the headers they are sent in.
 
-IMS gives no refresh token and a token lives about a day, so every worker and every trigger of a process shares one.
+IMS gives no refresh token: when one runs out after about a day, another is asked for.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import json
-import os
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from copy import copy
-from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -34,115 +27,15 @@ from aep_provider.errors import (
     AepTransportError,
 )
 from aep_provider.platform.blocking import NoAnswer, Raw, new_session, send
-from aep_provider.platform.exchange import BACKOFF_CAP_SECONDS, Failure, Sending, credentials, retry_after, user_agent
+from aep_provider.platform.exchange import BACKOFF_CAP_SECONDS, Failure, Sending
 from aep_provider.platform.problems import read_problem, refusal
 from aep_provider.platform.settings import AepSettings, origin_of
+from aep_provider.platform.token_cache import TOKENS, Token, TokenCache
+from aep_provider.platform.wire import credentials, retry_after, user_agent
 
 MILLISECONDS_ABOVE: Final = 10**6
 LEAD_SECONDS: Final = 300.0
 LIFETIME_UNTOLD: Final = 300.0
-
-
-@dataclass(frozen=True)
-class Token:
-    """A token and the moment (monotonic seconds) from which on another one is wanted."""
-
-    value: SecretStr
-    renew_at: float
-
-
-@dataclass
-class _Entry:
-    token: Token | None = None
-    coming: Future[Token | None] | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-class TokenCache:
-    """Tokens by credentials. Safe for threads, and for any number of event loops."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget everything, also locks and refreshes of a process that this one was forked from."""
-        self._lock = threading.Lock()
-        self._entries: dict[tuple[str, ...], _Entry] = {}
-
-    def _entry(self, settings: AepSettings) -> _Entry:
-        secret = settings.client_secret.get_secret_value() if settings.client_secret else ""
-        digest = hashlib.sha256(secret.encode()).hexdigest()
-        key = (settings.token_url, settings.client_id, digest, settings.scopes)
-        with self._lock:
-            return self._entries.setdefault(key, _Entry())
-
-    def _claim(self, entry: _Entry) -> tuple[Token | None, Future[Token | None], bool]:
-        """The cached token if it is good; else the refresh to wait for, and whether it is ours to do."""
-        with entry.lock:
-            if entry.token and self._clock() < entry.token.renew_at:
-                return entry.token, Future(), False
-            if entry.coming:
-                return None, entry.coming, False
-            entry.coming = Future()
-            return None, entry.coming, True
-
-    def _refresh(self, entry: _Entry, coming: Future[Token | None], fetch: Callable[[], Token]) -> None:
-        token: Token | None = None
-        error: AepError | None = None
-        try:
-            token = fetch()
-        except AepError as refused:
-            error = refused
-        finally:
-            # Also when this thread is interrupted: then the others find nothing and one of them tries.
-            with entry.lock:
-                entry.token, entry.coming = token, None
-            coming.set_exception(error) if error else coming.set_result(token)
-
-    def get(self, settings: AepSettings, fetch: Callable[[], Token]) -> str:
-        """A good token. Many threads may ask at once: one of them calls ``fetch``, the others wait for it."""
-        entry = self._entry(settings)
-        while True:
-            token, coming, ours = self._claim(entry)
-            if ours:
-                self._refresh(entry, coming, fetch)
-            token = token or _outcome(coming)
-            if token:
-                return token.value.get_secret_value()
-
-    async def get_async(self, settings: AepSettings, fetch: Callable[[], Token]) -> str:
-        """As :meth:`get`; the refresh runs in a thread, so that any loop and any thread can wait for it."""
-        entry = self._entry(settings)
-        while True:
-            token, coming, ours = self._claim(entry)
-            if ours:
-                threading.Thread(target=self._refresh, args=(entry, coming, fetch), daemon=True).start()
-            if token is None:
-                # Shielded: whoever stops waiting must not stop the refresh for the others.
-                await asyncio.wait([asyncio.wrap_future(coming)])
-                token = _outcome(coming)
-            if token:
-                return token.value.get_secret_value()
-
-    def invalidate(self, settings: AepSettings, value: str) -> None:
-        """Forget a token that AEP refused, unless another one has taken its place already."""
-        entry = self._entry(settings)
-        with entry.lock:
-            if entry.token and entry.token.value.get_secret_value() == value:
-                entry.token = None
-
-
-def _outcome(coming: Future[Token | None]) -> Token | None:
-    error = coming.exception()
-    if error:
-        # A copy for each: many raise it, and each adds its own traceback.
-        raise copy(error)
-    return coming.result()
-
-
-TOKENS: Final = TokenCache()
-os.register_at_fork(after_in_child=TOKENS.clear)
 
 
 class TokenSource:

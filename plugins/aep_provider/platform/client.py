@@ -18,8 +18,9 @@ from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_result
 from aep_provider.platform import blocking, nonblocking
 from aep_provider.platform.auth import TokenSource
 from aep_provider.platform.blocking import NoAnswer
-from aep_provider.platform.exchange import Answer, Exchange, Expect, NewToken, Ok, Params, Raise, Verdict, Wait
+from aep_provider.platform.exchange import Answer, Exchange, Expect, NewToken, Ok, Raise, Verdict, Wait
 from aep_provider.platform.settings import AepSettings
+from aep_provider.platform.wire import Params
 
 
 class AepClient:

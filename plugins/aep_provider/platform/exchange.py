@@ -10,13 +10,11 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from enum import Enum
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Literal
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from aep_provider.errors import (
     AepAnswerError,
@@ -30,34 +28,26 @@ from aep_provider.errors import (
 )
 from aep_provider.platform.problems import TOKEN_MISSING, refusal
 from aep_provider.platform.settings import AepSettings
+from aep_provider.platform.wire import (
+    OWN_HEADERS,
+    Params,
+    credentials,
+    host_of,
+    query_of,
+    retry_after,
+    secrets_in,
+    user_agent,
+)
 
-Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 Expect = Literal["json", "text"]
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
-MAX_RETRY_AFTER: Final = 24 * 3600.0
 BACKOFF_SECONDS: Final = 1.0
 BACKOFF_CAP_SECONDS: Final = 30.0
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 READING: Final = frozenset({"GET", "HEAD"})
 REPEATABLE: Final = READING | {"DELETE"}
 PASSING: Final = frozenset({408, 500, 502, 503, 504})
-OWN_HEADERS: Final = frozenset(
-    {
-        "authorization",
-        "x-api-key",
-        "x-gw-ims-org-id",
-        "x-sandbox-name",
-        "x-sandbox-id",
-        "x-request-id",
-        "user-agent",
-        "host",
-        "content-length",
-        "transfer-encoding",
-        "cookie",
-        "proxy-authorization",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -170,7 +160,7 @@ class Exchange:
         self._query = query_of(params)
         self._body = self._encoded(json_body)
         self._headers = self._common_headers(headers or {}, etag)
-        self._hidden = {secret for secret in _secrets_in(json_body) if len(secret) >= 4}
+        self._hidden = {secret for secret in secrets_in(json_body) if len(secret) >= 4}
 
     @property
     def _reads(self) -> bool:
@@ -229,7 +219,7 @@ class Exchange:
         if 200 <= status < 300:
             return self._accepted(status, lowered, content)
         if status < 400:
-            return Raise(self._strange(f"AEP redirects (HTTP {status}) to {_host_of(lowered.get('location'))}"))
+            return Raise(self._strange(f"AEP redirects (HTTP {status}) to {host_of(lowered.get('location'))}"))
         asked_to_wait = retry_after(lowered)
         if status >= 500 or status == 408:
             self._unclear = self._unclear or not self._reads
@@ -308,102 +298,3 @@ class Exchange:
             request_id=self.request_id,
             ambiguous=not self._reads,
         )
-
-
-def credentials(settings: AepSettings, token: str) -> dict[str, str]:
-    """The headers that say who asks, for which organisation and sandbox."""
-    return {
-        "Authorization": f"Bearer {token}",
-        "x-api-key": settings.client_id,
-        "x-gw-ims-org-id": settings.ims_org_id,
-        "x-sandbox-name": settings.sandbox,
-    }
-
-
-def user_agent(caller: str) -> str:
-    """This package and its version, and who uses it."""
-    try:
-        release = version("airflow-provider-aep")
-    except PackageNotFoundError:
-        release = "unknown"
-    return f"airflow-provider-aep/{release} {caller}".strip()
-
-
-def pairs_of(params: Params | None) -> list[tuple[str, str]]:
-    """Query parameters as pairs of text. Lists repeat their name, ``None`` is left out, booleans are lower case."""
-    given = list(params.items()) if isinstance(params, Mapping) else list(params or ())
-    pairs: list[tuple[str, str]] = []
-    for name, value in given:
-        values = value if isinstance(value, list | tuple) else [value]
-        pairs += [(name, str(one).lower() if isinstance(one, bool) else str(one)) for one in values if one is not None]
-    return pairs
-
-
-def query_of(params: Params | None) -> str:
-    """Query parameters, encoded for both drivers alike."""
-    return urlencode(pairs_of(params))
-
-
-def rebased(link: str, service: str = "") -> tuple[str, list[tuple[str, str]]]:
-    """Path and parameters of a link in an answer, whatever host it names.
-
-    Links are relative to the root of their service, or absolute with a host that may be an internal one of Adobe's.
-
-    :param service: root of the service that gave the link.
-    """
-    try:
-        parts = urlsplit(link)
-    except ValueError:
-        parts = None
-    if parts is None or not (parts.path or parts.query):
-        raise AepAnswerError("AEP gave a link that is no address", path=service or None)
-    path = "/" + parts.path.lstrip("/")
-    if not path.startswith("/data/foundation/"):
-        path = service + path
-    return path, parse_qsl(parts.query, keep_blank_values=True)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that ``Retry-After`` asks to wait (names in lower case), at most a day; ``None`` if it says nothing."""
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value[:12]), MAX_RETRY_AFTER)
-    try:
-        then = parsedate_to_datetime(value).timestamp()
-    except (ValueError, TypeError, OverflowError):
-        return None
-    try:
-        # The sender's own clock, since ours may differ from it.
-        now = parsedate_to_datetime(headers.get("date", "")).timestamp()
-    except (ValueError, TypeError, OverflowError):
-        now = time.time()
-    return min(max(then - now, 0.0), MAX_RETRY_AFTER)
-
-
-def _host_of(location: str | None) -> str:
-    try:
-        return urlsplit(location or "").hostname or "a path of its own"
-    except ValueError:
-        return "an address that is none"
-
-
-def _secrets_in(document: Any) -> set[str]:
-    """Credentials of a source system in a body: AEP wraps that system's own words, which may repeat them."""
-    if isinstance(document, list):
-        parts = [op.get("value") for op in document if isinstance(op, dict) and _is_auth(op.get("path"))]
-    else:
-        parts = [document.get("auth")] if isinstance(document, dict) else []
-    found: set[str] = set()
-    while parts:
-        part = parts.pop()
-        if isinstance(part, dict):
-            parts += [value for name, value in part.items() if name not in {"specName", "type"}]
-        elif isinstance(part, list):
-            parts += part
-        elif isinstance(part, str) and not part.startswith(("http://", "https://")):
-            found.add(part)
-    return found
-
-
-def _is_auth(path: object) -> bool:
-    return isinstance(path, str) and path.startswith("/auth")

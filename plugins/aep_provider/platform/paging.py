@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from aep_provider.errors import AepAnswerError
 from aep_provider.platform.client import AepAsyncClient, AepClient
-from aep_provider.platform.exchange import Params, pairs_of, rebased
 from aep_provider.platform.services import CATALOG, DATA_PREP, FLOW_SERVICE, SCHEMA_REGISTRY
+from aep_provider.platform.wire import Params, pairs_of, rebased
 
 Pairs = list[tuple[str, str]]
 Document = dict[str, Any]

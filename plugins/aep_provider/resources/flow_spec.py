@@ -11,7 +11,7 @@ from jsonschema.exceptions import SchemaError
 
 from aep_provider.errors import AepAnswerError, AepConfigError
 from aep_provider.platform.client import AepClient
-from aep_provider.platform.paging import flow_service_items, single
+from aep_provider.platform.paging import flow_service_items
 from aep_provider.resources import flow_service
 from aep_provider.resources.connectors import DATA_LAKE_SPEC_ID, TABULAR_FLOW_SPEC, Connector
 
@@ -63,25 +63,17 @@ class FlowSpec:
             yield from _violations(by_name.get(name), transformation.get("params"), f"transformations.{name}")
 
 
-def find_flow_spec(client: AepClient, name: str = TABULAR_FLOW_SPEC) -> FlowSpec:
+def find_flow_spec(client: AepClient, name: str = TABULAR_FLOW_SPEC, flow_spec_id: str | None = None) -> FlowSpec:
     """
-    Return the flow specification of a name.
+    Return the flow specification of a name, or of an id if one is given.
 
     :raises AepConfigError: if there is none.
     """
-    for item in flow_service_items(client, flow_service.path_of("flowSpecs"), [("property", f"name=={name}")]):
-        if item.get("name") == name:
+    wanted, value = ("id", flow_spec_id) if flow_spec_id else ("name", name)
+    for item in flow_service_items(client, flow_service.path_of("flowSpecs"), [("property", f"{wanted}=={value}")]):
+        if item.get(wanted) == value:
             return _flow_spec(item)
-    raise AepConfigError(f"AEP has no flow specification of the name {name!r} in this organisation.")
-
-
-def read_flow_spec(client: AepClient, flow_spec_id: str) -> FlowSpec:
-    """
-    Return the flow specification of an id.
-
-    :raises AepNotFoundError: if there is none.
-    """
-    return _flow_spec(single(client.get(flow_service.path_of("flowSpecs", flow_spec_id)).body))
+    raise AepConfigError(f"AEP has no flow specification with the {wanted} {value!r} in this organisation.")
 
 
 def _flow_spec(item: Mapping[str, Any]) -> FlowSpec:

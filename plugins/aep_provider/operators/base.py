@@ -1,0 +1,145 @@
+"""What all operators share: how they reach AEP, how they make sure of an object, and what they publish."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from aep_provider.errors import AepError
+from aep_provider.hooks.aep import AepHook
+from aep_provider.resources.ensure import Action, IfExists, Outcome, Resource, ensure
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from aep_provider.platform.client import AepClient
+
+XCOM_ETAG = "etag"
+XCOM_NAME = "name"
+XCOM_CREATED = "created"
+XCOM_ACTION = "action"
+
+
+@contextmanager
+def final_errors_end_the_task() -> Generator[None]:
+    """What repeating cannot mend fails the task at once, without using up its retries. The cause stays attached."""
+    try:
+        yield
+    except AepError as error:
+        if error.final:
+            raise AirflowFailException(str(error)) from error
+        raise
+
+
+class TaskMemory:
+    """Keeps an intent in Airflow's task state, which outlives the try that had it (XComs do not)."""
+
+    def __init__(self, context: Context, kind: str) -> None:
+        self._store = context["task_state_store"]
+        self._key = f"aep_intent_{kind.replace(' ', '_')}"
+
+    def recall(self) -> Mapping[str, Any] | None:
+        """Return what an earlier try of this task remembered."""
+        note = self._store.get(self._key)
+        return note if isinstance(note, dict) else None
+
+    def remember(self, note: Mapping[str, Any]) -> None:
+        """Keep ``note`` for later tries."""
+        self._store.set(self._key, dict(note))
+
+
+class ReachesAep:
+    """A task that reaches AEP through an Airflow connection."""
+
+    aep_conn_id: str
+    sandbox: str | None
+
+    def hook(self) -> AepHook:
+        """Return a hook; use it in a ``with`` block."""
+        return AepHook(self.aep_conn_id, self.sandbox or None, caller=type(self).__name__)
+
+
+class AepBaseOperator(ReachesAep, BaseOperator):
+    """
+    Base of all operators for AEP.
+
+    :param aep_conn_id: the Airflow connection of the type ``aep``.
+    :param sandbox: another sandbox than the connection's.
+    """
+
+    template_fields: Sequence[str] = ("aep_conn_id", "sandbox")
+    ui_color: str = "#fbe6e4"
+
+    def __init__(
+        self, *, aep_conn_id: str = AepHook.default_conn_name, sandbox: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.aep_conn_id = aep_conn_id
+        self.sandbox = sandbox
+
+    def execute(self, context: Context) -> Any:
+        """Do the step with a client of its own and return its id."""
+        with final_errors_end_the_task(), self.hook() as hook:
+            try:
+                return self.run_step(context, hook)
+            finally:
+                self.log.info("Requests sent to AEP: %d", hook.client.requests_sent)
+                publish(context, requests=hook.client.requests_sent)
+
+    def run_step(self, context: Context, hook: AepHook) -> Any:
+        """Do what the operator is for."""
+        raise NotImplementedError
+
+
+class AepEnsureOperator(AepBaseOperator):
+    """
+    Base of the operators that make sure of one object.
+
+    :param if_exists: what to do with an object of the same name: ``reuse`` it if it is what is wanted and fail otherwise,
+        ``update`` it where AEP lets one, or ``fail``.
+    :param adopt: let ``update`` change what somebody else made, or edited by hand since.
+    """
+
+    template_fields: Sequence[str] = (*AepBaseOperator.template_fields, "if_exists", "adopt")
+
+    def __init__(self, *, if_exists: str = IfExists.REUSE, adopt: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.if_exists = if_exists
+        self.adopt = adopt
+
+    def resource(self, client: AepClient, hook: AepHook) -> Resource:
+        """Return the object that should be there, from the rendered fields."""
+        raise NotImplementedError
+
+    def run_step(self, context: Context, hook: AepHook) -> str:
+        outcome = self.ensured(context, self.resource(hook.client, hook))
+        publish_outcome(context, outcome)
+        return outcome.id
+
+    def ensured(self, context: Context, resource: Resource) -> Outcome:
+        """Make sure of ``resource``, with the intent kept in the task's state."""
+        memory = TaskMemory(context, resource.kind)
+        return ensure(resource, if_exists=self.if_exists, adopt=bool(self.adopt), memory=memory)
+
+
+def publish(context: Context, **values: Any) -> None:
+    """Push each value as an XCom under its own key."""
+    for key, value in values.items():
+        context["ti"].xcom_push(key=key, value=value)
+
+
+def publish_outcome(context: Context, outcome: Outcome) -> None:
+    """Push what became of an object: ``name``, ``etag``, ``action`` and whether it was ``created``."""
+    publish(
+        context,
+        **{
+            XCOM_NAME: outcome.name,
+            XCOM_ETAG: outcome.etag,
+            XCOM_ACTION: outcome.action.value,
+            XCOM_CREATED: outcome.action is Action.CREATED,
+        },
+    )

@@ -1,0 +1,83 @@
+"""The first step: the credentials of the source system."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from aep_provider.operators.base import AepEnsureOperator, publish_outcome
+from aep_provider.resources.connection import BaseConnection, test_connection
+from aep_provider.resources.connectors import connector
+from aep_provider.resources.ensure import Action
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from aep_provider.hooks.aep import AepHook
+    from aep_provider.platform.client import AepClient
+
+
+class AepCreateConnectionOperator(AepEnsureOperator):
+    """
+    Make sure of a base connection: the credentials of a source system, kept by AEP.
+
+    Endpoint and credentials come together from a second Airflow connection, which is read when the request is sent and
+    never rendered, logged or returned.
+
+    :param source: the source system, for example ``servicenow``.
+    :param source_conn_id: the Airflow connection with host (the address), login and password of the source system. Its id
+        must begin with ``[aep] source_connection_prefix``, by default ``aep_source_``.
+    :param name: name of the base connection, by default made of the two above.
+    :param authentication: AEP's name of the way in, by default the source's first.
+
+    *Idempotency*: the natural key is the name. ``if_exists="update"`` sends the credentials again and tests them.
+
+    *XCom*: ``return_value`` is the id of the base connection; ``name``, ``etag``, ``action``, ``created``, ``requests``.
+
+    :raises AirflowFailException: wrong credentials, another definition of the same name, or anything that retrying cannot
+        mend; :class:`~aep_provider.errors.AepError` otherwise.
+    """
+
+    template_fields: Sequence[str] = (
+        *AepEnsureOperator.template_fields,
+        "source",
+        "source_conn_id",
+        "name",
+        "authentication",
+        "description",
+    )
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        source_conn_id: str,
+        name: str | None = None,
+        authentication: str | None = None,
+        description: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.source_conn_id = source_conn_id
+        self.name = name
+        self.authentication = authentication
+        self.description = description
+
+    def resource(self, client: AepClient, hook: AepHook) -> BaseConnection:
+        system = connector(self.source)
+        return BaseConnection(
+            client,
+            name=self.name or f"{system.title} via {self.source_conn_id}",
+            connector=system,
+            login=hook.source_login(self.source_conn_id),
+            authentication=self.authentication,
+            description=self.description,
+        )
+
+    def run_step(self, context: Context, hook: AepHook) -> str:
+        outcome = self.ensured(context, self.resource(hook.client, hook))
+        publish_outcome(context, outcome)
+        if outcome.action is not Action.REUSED:
+            test_connection(hook.client, outcome.id)
+        return outcome.id

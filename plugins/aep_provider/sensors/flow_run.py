@@ -1,0 +1,168 @@
+"""Waiting for a flow run, and telling completion from failure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.sdk.exceptions import AirflowSensorTimeout
+
+from aep_provider.errors import AepConfigError, AepError, AepRunFailedError, AepRunPartialError
+from aep_provider.hooks.aep import AepHook
+from aep_provider.operators.base import ReachesAep, final_errors_end_the_task, publish
+from aep_provider.operators.rendered import epoch_seconds, number, whole_number
+from aep_provider.resources.run import first_since, read_run, runs_of
+from aep_provider.triggers.flow_run import EVENT_ENDED, EVENT_ERROR, AepFlowRunTrigger, checked_event
+from aep_provider.verdict import RunState, Tolerance, Verdict, judge, verdict_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
+    """
+    Wait for a flow run to end, and say what arrived.
+
+    A flow has no run until a few minutes after its start time: that is neither failure nor success. AEP cannot cancel a run,
+    so killing the task leaves the run going.
+
+    :param flow_id: wait for the first run of this flow.
+    :param run_id: wait for this run instead.
+    :param since: only runs created at or after this moment count, ISO 8601 or epoch seconds.
+    :param max_rejected_rows: how many rejected rows are borne.
+    :param max_rejected_percent: which share of the rows read may be rejected, 0 to 100. A run within either bound passes.
+    :param deferrable: wait in the triggerer; otherwise in the worker, by ``mode``.
+    :param poke_interval: seconds between two looks.
+    :param timeout: seconds until giving up.
+
+    *Idempotency*: reads only; a retry waits for the same run.
+
+    *XCom*: ``return_value`` is the id of the run; ``state``, ``rows_read``, ``rows_written``, ``rows_rejected`` (None where
+    AEP does not tell), ``reasons``, ``batch_ids``, ``started_at`` and ``completed_at`` (epoch milliseconds). They are there
+    also when the task fails.
+
+    :raises AirflowFailException: the run failed, or rejected more rows than are borne.
+    :raises AirflowSensorTimeout: it did not end in time.
+    """
+
+    template_fields: Sequence[str] = (
+        "aep_conn_id",
+        "sandbox",
+        "flow_id",
+        "run_id",
+        "since",
+        "max_rejected_rows",
+        "max_rejected_percent",
+    )
+    ui_color: str = "#e8f1e4"
+
+    def __init__(
+        self,
+        *,
+        flow_id: str | None = None,
+        run_id: str | None = None,
+        since: str | int | None = None,
+        max_rejected_rows: int = 0,
+        max_rejected_percent: float = 0,
+        aep_conn_id: str = AepHook.default_conn_name,
+        sandbox: str | None = None,
+        deferrable: bool = True,
+        poke_interval: float = 30,
+        timeout: float = 6 * 3600,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(poke_interval=poke_interval, timeout=timeout, **kwargs)
+        self.flow_id = flow_id
+        self.run_id = run_id
+        self.since = since
+        self.max_rejected_rows = max_rejected_rows
+        self.max_rejected_percent = max_rejected_percent
+        self.aep_conn_id = aep_conn_id
+        self.sandbox = sandbox
+        self.deferrable = deferrable
+
+    def execute(self, context: Context) -> Any:
+        """Look once; then wait in the triggerer, or in the worker."""
+        with final_errors_end_the_task():
+            if not self.deferrable:
+                return super().execute(context)
+            verdict = self._look()
+            if verdict and verdict.state.has_ended:
+                return self._end(context, verdict)
+        self.defer(
+            trigger=AepFlowRunTrigger(
+                aep_conn_id=self.aep_conn_id,
+                sandbox=self.sandbox or None,
+                flow_id=self.flow_id,
+                run_id=self.run_id,
+                since=self._since(),
+                poke_interval=self.poke_interval,
+                deadline=time.time() + self.timeout,
+            ),
+            method_name="execute_complete",
+            # The trigger keeps the deadline; this is a net for a trigger that hangs.
+            timeout=timedelta(seconds=self.timeout + 10 * self.poke_interval + 60),
+        )
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once, in the worker."""
+        with final_errors_end_the_task():
+            verdict = self._look()
+            if verdict is None or not verdict.state.has_ended:
+                return PokeReturnValue(is_done=False)
+            return PokeReturnValue(is_done=True, xcom_value=self._end(context, verdict))
+
+    def execute_complete(self, context: Context, event: Any = None) -> str:
+        """Say what the triggerer saw."""
+        with final_errors_end_the_task():
+            kind, told = checked_event(event)
+            if kind == EVENT_ERROR:
+                raise AepError(str(told.get("message")), final=bool(told.get("final")))
+            seen = verdict_of(told.get("verdict"))
+            if kind == EVENT_ENDED and seen:
+                return self._end(context, seen)
+        last = seen.in_words() if seen else "No run has appeared yet."
+        raise AirflowSensorTimeout(f"{self._awaited()} did not end within {self.timeout:.0f} seconds. {last}")
+
+    def _look(self) -> Verdict | None:
+        if not (self.flow_id or self.run_id):
+            raise AepConfigError("The sensor needs a flow_id or a run_id to wait for.")
+        with self.hook() as hook:
+            if self.run_id:
+                verdict = judge(read_run(hook.client, self.run_id))
+            else:
+                first = first_since(runs_of(hook.client, str(self.flow_id)), self._since())
+                verdict = judge(first) if first else None
+        self.log.info("%s", verdict.in_words() if verdict else f"Flow {self.flow_id} has no run yet")
+        return verdict
+
+    def _end(self, context: Context, verdict: Verdict) -> str:
+        """Publish, then fail if the run did, so that what arrived can be read either way."""
+        outcome = verdict.as_json()
+        run_id = outcome.pop("run_id")
+        publish(context, **outcome)
+        if self._tolerance().bears(verdict):
+            self.log.info("%s", verdict.in_words())
+            return str(run_id)
+        if verdict.state is RunState.PARTIAL:
+            raise AepRunPartialError(
+                f"{verdict.in_words()}. The other rows are in the dataset",
+                hint="Mend the rows at the source, or bear them with max_rejected_rows or max_rejected_percent",
+                final=True,
+            )
+        raise AepRunFailedError(verdict.in_words(), final=True)
+
+    def _tolerance(self) -> Tolerance:
+        return Tolerance(
+            whole_number(self.max_rejected_rows, "max_rejected_rows") or 0,
+            number(self.max_rejected_percent, "max_rejected_percent"),
+        )
+
+    def _since(self) -> int:
+        return (epoch_seconds(self.since) or 0) * 1000
+
+    def _awaited(self) -> str:
+        return f"Run {self.run_id}" if self.run_id else f"The first run of flow {self.flow_id}"
