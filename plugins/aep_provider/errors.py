@@ -285,7 +285,9 @@ class AepRunFailedError(AepRunError):
 
 
 class AepRunPartialError(AepRunError):
-    """A flow run ended well but rejected rows."""
+    """A flow run ended well but rejected rows. Repeating it would append the other rows a second time."""
+
+    final = True
 
 
 class AepRunTimeoutError(AepRunError):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from aep_provider.errors import (
     AepAnswerError,
@@ -33,6 +33,7 @@ from aep_provider.platform.wire import (
     Params,
     credentials,
     host_of,
+    is_plain_path,
     query_of,
     retry_after,
     secrets_in,
@@ -169,10 +170,7 @@ class Exchange:
     def _check(self) -> None:
         if self.method not in METHODS:
             raise AepConfigError(f"AEP has no method {self.method!r}", path=self.path)
-        # A segment of dots or a second address in an id would reach something else than what was meant.
-        segments = unquote(self.path).split("/")
-        odd = any(not "\x20" < char < "\x7f" or char in "?#\\" for char in self.path)
-        if not self.path.startswith("/") or self.path.startswith("//") or odd or {".", ".."} & set(segments):
+        if not is_plain_path(self.path):
             raise AepConfigError("This is not a path below the gateway", method=self.method, path=self.path)
 
     def _encoded(self, document: Any) -> bytes | None:

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from aep_provider.errors import AepAnswerError
 from aep_provider.platform.settings import AepSettings
@@ -72,6 +72,13 @@ def query_of(params: Params | None) -> str:
     return urlencode(pairs_of(params))
 
 
+def is_plain_path(path: str) -> bool:
+    """Whether a path can lead nowhere else than it says: an id in it may hold dots, a query or a second address."""
+    plain = all("\x20" < char < "\x7f" and char not in "?#\\" for char in path)
+    rooted = path.startswith("/") and not path.startswith("//")
+    return plain and rooted and not {".", ".."} & set(unquote(path).split("/"))
+
+
 def rebased(link: str, service: str = "") -> tuple[str, list[tuple[str, str]]]:
     """Path and parameters of a link in an answer, whatever host it names.
 
@@ -82,12 +89,12 @@ def rebased(link: str, service: str = "") -> tuple[str, list[tuple[str, str]]]:
     try:
         parts = urlsplit(link)
     except ValueError:
-        parts = None
-    if parts is None or not (parts.path or parts.query):
-        raise AepAnswerError("AEP gave a link that is no address", path=service or None)
+        parts = urlsplit("")
     path = "/" + parts.path.lstrip("/")
     if not path.startswith("/data/foundation/"):
         path = service + path
+    if not (parts.path or parts.query) or not is_plain_path(path):
+        raise AepAnswerError("AEP gave a link that leads nowhere", path=service or None)
     return path, parse_qsl(parts.query, keep_blank_values=True)
 
 

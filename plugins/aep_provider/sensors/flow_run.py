@@ -130,6 +130,7 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
     def _look(self) -> Verdict | None:
         if not (self.flow_id or self.run_id):
             raise AepConfigError("The sensor needs a flow_id or a run_id to wait for.")
+        verdict: Verdict | None = None
         with self.hook() as hook:
             if self.run_id:
                 verdict = judge(read_run(hook.client, self.run_id))

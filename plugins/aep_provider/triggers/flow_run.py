@@ -17,6 +17,8 @@ from aep_provider.resources import flow_service, run
 from aep_provider.verdict import Verdict, judge
 
 MOST_FAILURES_IN_A_ROW = 10
+# A run that ends soon is seen soon; one that takes its time is looked at ever more seldom, down to ``poke_interval``.
+FIRST_PAUSE_SECONDS = 1.0
 
 EVENT_ENDED = "ended"
 EVENT_TIMEOUT = "timeout"
@@ -28,7 +30,7 @@ class AepFlowRunTrigger(BaseTrigger):
     Wait until a run has ended: the one named, or the first of a flow. Only reads, so it may be started anew at any time.
 
     :param since: the run was created at or after this moment, epoch milliseconds.
-    :param poke_interval: seconds between two looks.
+    :param poke_interval: seconds between two looks at the most; the first ones follow each other sooner.
     :param deadline: when to give up, epoch seconds; absolute, so that a restart of the triggerer does not move it.
     """
 
@@ -43,7 +45,7 @@ class AepFlowRunTrigger(BaseTrigger):
         poke_interval: float,
         deadline: float,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  Airflow's has no annotations
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's has no annotations
         self.aep_conn_id = aep_conn_id
         self.sandbox = sandbox
         self.flow_id = flow_id
@@ -78,6 +80,7 @@ class AepFlowRunTrigger(BaseTrigger):
 
     async def _wait(self, client: AepAsyncClient) -> dict[str, Any]:
         failures = 0
+        pause = FIRST_PAUSE_SECONDS
         while True:
             try:
                 verdict = await self._look(client)
@@ -92,7 +95,8 @@ class AepFlowRunTrigger(BaseTrigger):
                 return {"event": EVENT_ENDED, "verdict": verdict.as_json()}
             if time.time() >= self.deadline:
                 return {"event": EVENT_TIMEOUT, "verdict": verdict.as_json() if verdict else None}
-            await asyncio.sleep(min(self.poke_interval, max(0.0, self.deadline - time.time())))
+            await asyncio.sleep(min(pause, self.poke_interval, max(0.0, self.deadline - time.time())))
+            pause *= 2
 
     async def _look(self, client: AepAsyncClient) -> Verdict | None:
         if self.run_id:
