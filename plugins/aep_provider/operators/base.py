@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from aep_provider.errors import AepError
 from aep_provider.hooks.aep import AepHook
+from aep_provider.operators.rendered import truth
 from aep_provider.resources.ensure import Action, IfExists, Outcome, Resource, ensure
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ class AepEnsureOperator(AepBaseOperator):
     def ensured(self, context: Context, resource: Resource) -> Outcome:
         """Make sure of ``resource``, with the intent kept in the task's state."""
         memory = TaskMemory(context, resource.kind)
-        return ensure(resource, if_exists=self.if_exists, adopt=bool(self.adopt), memory=memory)
+        adopt = truth(self.adopt, "adopt") is True
+        return ensure(resource, if_exists=self.if_exists, adopt=adopt, memory=memory)
 
 
 def publish(context: Context, **values: Any) -> None:
