@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 from aep_provider.errors import AepError
-from aep_provider.platform.auth import TokenCache, TokenSource
+from aep_provider.platform.auth import TokenSource
 from aep_provider.platform.client import AepAsyncClient, AepClient
 from aep_provider.platform.exchange import Answer
 from aep_provider.platform.settings import AepSettings
+from aep_provider.platform.token_cache import TokenCache
 
 CLIENT_SECRET = "p8e-client-secret-0123456789"
 TOKEN_PREFIX = "eyJtoken-"
