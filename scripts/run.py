@@ -56,8 +56,9 @@ def arguments() -> argparse.Namespace:
 
 def dag_conf(table: str, delta: str | None) -> dict[str, Any]:
     """The DAG's parameters: every 15 minutes from the start of the data on, or once if there is no delta column."""
-    schedule = {"frequency": "minute", "interval": 15, "backfill": True} if delta else {"frequency": "one_time"}
-    return {"source": "servicenow", "table": table, "delta_column": delta, **schedule}
+    frequency, interval, backfill = ("minute", 15, True) if delta else ("one_time", None, None)
+    conf = {"source": "servicenow", "table": table, "delta_column": delta}
+    return conf | {"frequency": frequency, "interval": interval, "backfill": backfill}
 
 
 def run_dag(conf: dict[str, Any], aep: LocalAep, home: Path) -> tuple[dict[str, Any], Path]:
@@ -134,7 +135,7 @@ def provision(given: argparse.Namespace, console: Console) -> int:
 
 def main() -> int:
     """Run it, with one line for whatever stands in the way."""
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else 160, soft_wrap=True)
     leave_on_signals()
     try:
         return provision(arguments(), console)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -112,6 +113,12 @@ class Running:
                 return run
             assert time.monotonic() < deadline, f"still {run['state']} after {seconds} s; logs in {self.home}/logs"
             time.sleep(0.5)
+
+    def summary(self, dag_id: str, run_id: str) -> dict:
+        """What the DAG's last task returned."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/summary/xcomEntries/return_value"
+        value = self.get(f"{path}?deserialize=true")["value"]
+        return value if isinstance(value, dict) else json.loads(value)
 
     def task_log(self, dag_id: str, run_id: str) -> str:
         """The logs of the tasks that did not succeed, to be shown when a test fails."""
