@@ -122,14 +122,14 @@ class Engine:
             self._changed.wait(self._pause())
 
     def _each(self, kind: str, now: int, advance: Callable[[str, Scope], None]) -> None:
-        for id, scope, doc in self._store.due(kind, now):
+        for id, scope, _ in self._store.due(kind, now):
             if self._stopping.is_set():
                 return
             try:
                 advance(id, scope)
             except Exception:
                 _log.exception("%s %s could not be advanced", kind, id)
-                self._store.put(kind, id, scope, doc, due_ms=now + _RETRY_MS)
+                self._try_again(kind, id, scope)
 
     def _pause(self) -> float:
         dues = [due for kind in ("flows", "runs") if (due := self._store.next_due(kind)) is not None]
@@ -189,11 +189,14 @@ class Engine:
             return
         except Exception:
             _log.exception("run %s could not be ended, it is tried again", id)
-            with self._store.transaction():
-                run = self._store.get("runs", id, scope)
-                if run is not None:
-                    self._store.put("runs", id, scope, run, due_ms=self._clock.now_ms() + _RETRY_MS)
+            self._try_again("runs", id, scope)
         self.wake()
+
+    def _try_again(self, kind: str, id: str, scope: Scope) -> None:
+        with self._store.transaction():
+            doc = self._store.get(kind, id, scope)
+            if doc is not None:
+                self._store.put(kind, id, scope, doc, due_ms=self._clock.now_ms() + _RETRY_MS)
 
 
 def _become_enabled(flow: Document, now: int) -> None:

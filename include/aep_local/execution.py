@@ -45,7 +45,7 @@ class Execution:
     :param stopping: set when the platform shuts down.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the parts that a run touches
         self,
         store: Store,
         tables: TableFolder,
@@ -80,7 +80,14 @@ class Execution:
             local["outcome"] = outcome
             self._store.put("runs", run_id, scope, run)
         if outcome["status"] == "success":
-            self._landing.publish(dataset_id, batch_id)
+            try:
+                self._landing.publish(dataset_id, batch_id)
+            except FileNotFoundError:
+                # somebody removed the staged file: nothing has landed, so begin again
+                del local["outcome"]
+                self._store.put("runs", run_id, scope, run)
+                self.execute(run_id, scope)
+                return
         else:
             self._landing.withdraw(dataset_id, batch_id)
         self._close(run, scope, outcome)
@@ -156,7 +163,7 @@ class Execution:
         target = dataset(self._store, scope, local["target"]["params"]["dataSetId"])
         if target is None:
             raise _Failed(run_documents.BATCH_FAILED, "the dataset does not exist any more", copied=True)
-        params = next((each["params"] for each in local["transformations"] if each["name"] == "Mapping"), {})
+        params: Document = next((each["params"] for each in local["transformations"] if each["name"] == "Mapping"), {})
         version = params.get("mappingVersion")
         content = normal_mappings(
             self._store, scope, params.get("mappingId", ""), None if version is None else int(version)

@@ -1,0 +1,332 @@
+"""Schema Registry: classes, field groups and schemas, Adobe's own (``global``) and those of the organisation (``tenant``).
+
+Every read needs an ``Accept`` of its own kind: with a version for one document, without for a list.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from aep_local import registry_documents as documents
+from aep_local import xdm
+from aep_local.gateway import Caller, CallerDep, JsonBody
+from aep_local.problems import Problem, placeholder, registry
+from aep_local.services import Services, ServicesDep
+from aep_local.store import Document
+
+router = APIRouter()
+_PATH = "/data/foundation/schemaregistry"
+_LIST = re.compile(r"application/vnd\.adobe\.xed(-id)?\+json")
+_LOOK_UP = re.compile(r"application/vnd\.adobe\.xed(-full)?(-notext|-desc|-deprecatefield)?\+json;version=1(\.\d+)?")
+_MAX_LIMIT = 300
+_FILTER = re.compile(r"([\w$:.]+)(==|!=|<=|>=|<|>|~)(.*)", re.DOTALL)
+_COMPARE = {
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b,
+    ">": lambda a, b: a > b,
+    "<=": lambda a, b: a <= b,
+    ">=": lambda a, b: a >= b,
+    "~": lambda a, b: b in a,
+}
+_KINDS = {"schemas": "schemas", "fieldgroups": "fieldgroups", "mixins": "fieldgroups"} | {
+    "classes": "classes",
+    "datatypes": "datatypes",
+}
+
+
+@router.get(f"{_PATH}/stats")
+def stats(caller: CallerDep, services: ServicesDep) -> Response:
+    """What the organisation has in the registry, and its tenant id."""
+    caller.require("schemas", "read")
+    counts = {kind: len(services.store.all(kind, caller.scope)) for kind in xdm.KINDS}
+    recent = [documents.short(doc) for kind in xdm.KINDS for doc in services.store.all(kind, caller.scope)[:10]]
+    return JSONResponse(
+        {
+            "imsOrg": caller.scope.org,
+            "tenantId": caller.tenant,
+            "counts": {
+                "schemas": counts["schemas"],
+                "mixins": counts["fieldgroups"],
+                "datatypes": counts["datatypes"],
+                "classes": counts["classes"],
+                "unions": 0,
+            },
+            "recentlyCreatedResources": recent[:10],
+        }
+    )
+
+
+@router.get(f"{_PATH}/{{container}}/{{kind}}")
+def list_all(container: str, kind: str, request: Request, caller: CallerDep, services: ServicesDep) -> Response:
+    """Documents of a container: ``{results, _page, _links}``; ``limit``, ``start`` with ``orderby``, ``property``."""
+    caller.require("schemas", "read")
+    stored = _kind(container, kind)
+    accept = _accept(request)
+    if not _LIST.fullmatch(accept):
+        raise registry(1006, 400, "Accept must be application/vnd.adobe.xed-id+json or application/vnd.adobe.xed+json")
+    docs = documents.global_documents(kind) if container == "global" else services.store.all(stored, caller.scope)
+    return _page(request, docs, kind, container, ids_only="-id" in accept)
+
+
+@router.get(f"{_PATH}/{{container}}/{{kind}}/{{id:path}}")
+def get(container: str, kind: str, id: str, request: Request, caller: CallerDep, services: ServicesDep) -> Response:
+    """One document, by ``meta:altId`` or URL-encoded ``$id``."""
+    caller.require("schemas", "read")
+    stored = _kind(container, kind)
+    accept = _accept(request)
+    if not _LOOK_UP.fullmatch(accept):
+        detail = "Accept must be application/vnd.adobe.xed[-full][-notext]+json; version=1"
+        raise registry(1007, 400, detail)
+    document = _found(services, caller, container, stored, id)
+    load = xdm.loader(services.store, caller.scope)
+    try:
+        body = documents.shown(document, accept, load)
+    except xdm.SchemaError as error:
+        raise documents.bad(str(error)) from None
+    return JSONResponse(body, headers={"Content-Type": request.headers["accept"]})
+
+
+@router.post(f"{_PATH}/{{container}}/{{kind}}")
+def create(container: str, kind: str, body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response:
+    """A new document of the tenant; titles are unique over all its documents."""
+    caller.require("schemas", "write")
+    stored = _writable(container, kind)
+    load = xdm.loader(services.store, caller.scope)
+    with services.store.transaction():
+        document = documents.new(stored, body, caller, services.clock, load)
+        _check_title(document, caller, services)
+        services.store.insert(stored, document["$id"], caller.scope, document)
+    return JSONResponse(document, status_code=201)
+
+
+@router.put(f"{_PATH}/{{container}}/{{kind}}/{{id:path}}")
+def replace(container: str, kind: str, id: str, body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response:
+    """Replace a document's content; what exists once its fields are used cannot be taken away."""
+    caller.require("schemas", "write")
+    stored = _writable(container, kind)
+    with services.store.transaction():
+        document = _found(services, caller, container, stored, id)
+        changed = _rewritten(document, body, stored, caller, services)
+    return JSONResponse(changed)
+
+
+@router.patch(f"{_PATH}/{{container}}/{{kind}}/{{id:path}}")
+def patch(container: str, kind: str, id: str, body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response:
+    """Change a document by JSON-Patch, for example ``add /meta:immutableTags ["union"]``."""
+    caller.require("schemas", "write")
+    stored = _writable(container, kind)
+    with services.store.transaction():
+        document = _found(services, caller, container, stored, id)
+        changed = _rewritten(document, _patched(document, body), stored, caller, services)
+    return JSONResponse(changed)
+
+
+@router.delete(f"{_PATH}/{{container}}/{{kind}}/{{id:path}}")
+def delete(container: str, kind: str, id: str, caller: CallerDep, services: ServicesDep) -> Response:
+    """Remove a document that no other one and no dataset uses."""
+    caller.require("schemas", "write")
+    stored = _writable(container, kind)
+    with services.store.transaction():
+        document = _found(services, caller, container, stored, id)
+        user = next(_users(document["$id"], caller, services), None)
+        if user is not None:
+            raise documents.bad(f"{document['$id']} is used by {user}")
+        services.store.delete(stored, document["$id"], caller.scope)
+    return Response(status_code=204)
+
+
+def _kind(container: str, kind: str) -> str:
+    if container not in {"global", "tenant"} or kind not in _KINDS:
+        raise _not_found(f"{container[:50]}/{kind[:50]}")
+    return _KINDS[kind]
+
+
+def _writable(container: str, kind: str) -> str:
+    stored = _kind(container, kind)
+    if container != "tenant":
+        raise registry(1018, 403, "the global container cannot be changed", title="Forbidden")
+    return stored
+
+
+def _accept(request: Request) -> str:
+    accept = request.headers.get("accept", "").replace(" ", "")
+    if accept in {"", "*/*"}:
+        raise placeholder(406, "NotAcceptableError", "Accept parameter is missing")
+    return accept
+
+
+def _found(services: Services, caller: Caller, container: str, stored: str, id: str) -> Document:
+    docs = documents.global_documents(stored) if container == "global" else None
+    if docs is None:
+        document = services.store.get(stored, id, caller.scope)
+        if document is not None:
+            return document
+        docs = services.store.all(stored, caller.scope)
+    for each in docs:
+        if id in {each["$id"], each["meta:altId"]}:
+            return each
+    raise _not_found(id)
+
+
+def _not_found(id: str) -> Problem:
+    detail = f"The requested resource is not found: {id[:300]}"
+    return registry(1012, 404, detail, title="Resource Not Found")
+
+
+def _check_title(document: Document, caller: Caller, services: Services) -> None:
+    for kind in xdm.KINDS:
+        for other in services.store.all(kind, caller.scope):
+            if other["title"] == document["title"] and other["$id"] != document["$id"]:
+                detail = f"Title must be unique. An object {other['$id']} already exists with the same title"
+                raise registry(1521, 400, detail, title="Title not unique")
+
+
+def _rewritten(document: Document, body: Any, stored: str, caller: Caller, services: Services) -> Document:
+    load = xdm.loader(services.store, caller.scope)
+    content = documents.checked(stored, body, caller, load)
+    tags = document.get("meta:immutableTags", [])
+    if not set(tags) <= set(content.get("meta:immutableTags", [])):
+        raise documents.bad("meta:immutableTags cannot be taken away")
+    changeable = {*content, "description", "properties", "definitions", "allOf", "required"}
+    kept = {key: value for key, value in document.items() if key not in changeable}
+    changed = documents.touched({**kept, **content}, caller, services.clock)
+    _check_title(changed, caller, services)
+    services.store.put(stored, document["$id"], caller.scope, changed)
+    return changed
+
+
+def _patched(document: Document, body: Any) -> Document:
+    if not isinstance(body, list) or not body or len(body) > 100:
+        raise documents.bad("the body must be an array of operations")
+    changed = copy.deepcopy(document)
+    for each in body:
+        operation, path = (each.get("op"), each.get("path")) if isinstance(each, dict) else (None, None)
+        if operation not in {"add", "replace", "remove"} or not isinstance(path, str) or not path.startswith("/"):
+            raise documents.bad("an operation needs op (add, replace, remove) and path")
+        if operation != "remove" and "value" not in each:
+            raise documents.bad("an operation needs a value")
+        steps = [step.replace("~1", "/").replace("~0", "~") for step in path[1:].split("/")]
+        _apply(changed, steps, operation, each.get("value"))
+    return changed
+
+
+def _apply(target: Any, steps: list[str], operation: str, value: Any) -> None:
+    for step in steps[:-1]:
+        target = _child(target, step)
+    last = steps[-1]
+    if isinstance(target, list):
+        index = len(target) if last == "-" and operation == "add" else _index(last, len(target))
+        if operation == "add":
+            target.insert(index, copy.deepcopy(value))
+            return
+        if index == len(target):
+            raise documents.bad("path leads nowhere")
+        if operation == "replace":
+            target[index] = copy.deepcopy(value)
+        else:
+            del target[index]
+    elif isinstance(target, dict) and (operation == "add" or last in target):
+        if operation == "remove":
+            del target[last]
+        else:
+            target[last] = copy.deepcopy(value)
+    else:
+        raise documents.bad("path leads nowhere")
+
+
+def _child(target: Any, step: str) -> Any:
+    if isinstance(target, dict) and step in target:
+        return target[step]
+    if isinstance(target, list) and _index(step, len(target)) < len(target):
+        return target[int(step)]
+    raise documents.bad("path leads nowhere")
+
+
+def _index(step: str, length: int) -> int:
+    if not re.fullmatch(r"\d{1,5}", step, re.ASCII) or int(step) > length:
+        raise documents.bad("path leads nowhere")
+    return int(step)
+
+
+def _users(id: str, caller: Caller, services: Services) -> Iterator[str]:
+    for kind in xdm.KINDS:
+        for other in services.store.all(kind, caller.scope):
+            if id in other.get("refs", []):
+                yield other["$id"]
+    for dataset in services.store.all("dataSets", caller.scope):
+        if dataset["schemaRef"]["id"] == id:
+            yield f"dataset {dataset['id']}"
+
+
+def _page(request: Request, docs: list[Document], kind: str, container: str, *, ids_only: bool) -> Response:
+    given = parse_qsl(request.url.query, keep_blank_values=True)
+    limit, start, order = _MAX_LIMIT, "", ""
+    for name, value in given:
+        match name:
+            case "limit":
+                if not re.fullmatch(r"\d{1,4}", value, re.ASCII) or not 1 <= int(value) <= _MAX_LIMIT:
+                    raise documents.bad(f"limit must be from 1 to {_MAX_LIMIT}")
+                limit = int(value)
+            case "start":
+                start = value
+            case "orderby":
+                # an unencoded "+" arrives as a blank
+                order = value.strip()
+            case "property":
+                docs = [doc for doc in docs if _matches(doc, value)]
+            case _:
+                raise documents.bad(f"query parameter {name[:50]} is unknown")
+    if start and not order:
+        raise documents.bad("start works with orderby only")
+    key = order.lstrip("+-") or "title"
+    if order:
+        docs = sorted(docs, key=lambda doc: (_sortable(doc, key), doc["$id"]), reverse=order.startswith("-"))
+        # the token is the last document's id, so that documents made meanwhile neither repeat nor hide others
+        ids = [doc["$id"] for doc in docs]
+        if start:
+            if start not in ids:
+                raise documents.bad("start is not a value of _page.next")
+            docs = docs[ids.index(start) + 1 :]
+    page = docs[:limit]
+    following = page[-1]["$id"] if order and len(docs) > limit else None
+    links: Document = {}
+    if container == "tenant":
+        links[f"global_{kind}"] = {"href": f"{_PATH}/global/{kind}"}
+    if following is not None:
+        href = f"{_PATH}/{container}/{kind}?orderby={order}&limit={limit}&start={following}"
+        links["next"] = {"href": href}
+    results = [documents.short(doc) if ids_only else doc for doc in page]
+    return JSONResponse(
+        {
+            "results": results,
+            "_page": {"orderby": order or None, "next": following, "count": len(page)},
+            "_links": links,
+        }
+    )
+
+
+def _sortable(doc: Document, key: str) -> str:
+    value = doc.get(key)
+    if key == "updated":
+        return f"{doc.get('meta:registryMetadata', {}).get('repo:lastModifiedDate', 0):020d}"
+    return value if isinstance(value, str) else ""
+
+
+def _matches(doc: Document, condition: str) -> bool:
+    match = _FILTER.fullmatch(condition)
+    if match is None:
+        raise documents.bad("property must be <name><operator><value>")
+    name, operator, wanted = match.groups()
+    wanted = wanted[1:-1] if len(wanted) > 1 and wanted[0] == wanted[-1] == '"' else wanted
+    value = doc.get(name)
+    if isinstance(value, list):
+        return wanted in value if operator != "!=" else wanted not in value
+    return _COMPARE[operator](value if isinstance(value, str) else "", wanted)
