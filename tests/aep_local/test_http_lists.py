@@ -1,0 +1,232 @@
+"""Lists of Flow Service: filters, order, paging, count."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import pytest
+
+from aep_local.store import Scope, Store
+
+from .conftest import FLOW, SERVICENOW, Chain, Platform, code
+
+LIST = f"{FLOW}/connections"
+
+
+@pytest.fixture
+def named(aep: httpx.Client, chain: Chain) -> Callable[..., list[str]]:
+    """The names of the connections that a query finds; there are c1 to c7 and 'two words'."""
+    for name in ("c3", "c1", "c2", "two words", "c7", "c5", "c6", "c4"):
+        chain.connection(name=name)
+
+    def names(*properties: str, **query: Any) -> list[str]:
+        pairs = [("property", each) for each in properties] + list(query.items())
+        answer = aep.get(LIST, params=pairs)
+        assert answer.status_code == 200, answer.text
+        return [item["name"] for item in answer.json()["items"]]
+
+    return names
+
+
+def test_filters(named: Callable[..., list[str]]) -> None:
+    assert named() == ["c4", "c6", "c5", "c7", "two words", "c2", "c1", "c3"], "the newest first"
+    assert named("name==c2") == ["c2"]
+    assert named('name=="c2"') == ["c2"]
+    assert named("name==two words") == ["two words"]
+    assert named("name==c1,c7,nobody") == ["c7", "c1"], "a comma means or"
+    assert named('name=="c1","c7"') == ["c7", "c1"]
+    assert named('name=="c1,c7"') == [], "not inside quotes"
+    assert named("name==C2") == []
+    assert named("name!=two words,c1") == ["c4", "c6", "c5", "c7", "c2", "c3"]
+    assert named("name>=c5", "name<c7") == ["c6", "c5"], "repeated filters must all hold"
+    assert named(f"connectionSpec.id=={SERVICENOW}", "name<=c1") == ["c1"]
+    assert named("auth.params.username==ann", "name==c1") == ["c1"]
+    assert named("nothing.there==x") == []
+    assert named(f"createdAt<{time.time_ns() // 10**6 + 10_000}", "name==c1") == ["c1"]
+    assert named("createdAt>99999999999999") == []
+    assert named("_local.secrets==x") == []
+
+
+def test_filters_look_into_arrays_and_booleans(aep: httpx.Client, chain: Chain) -> None:
+    base = chain.connection()
+    source = chain.source(base)
+    chain.source(base, params={"tableName": "Other", "columns": [{"name": "X", "type": "string"}], "cdcEnabled": True})
+
+    def found(path: str, *properties: str) -> list[str]:
+        answer = aep.get(f"{FLOW}/{path}", params=[("property", each) for each in properties])
+        assert answer.status_code == 200
+        return [item["id"] for item in answer.json()["items"]]
+
+    assert found("sourceConnections", "params.columns[].name==Id", f"baseConnectionId=={base}") == [source]
+    assert found("sourceConnections", "params.columns[].meta:xdmType==date-time") == [source]
+    assert found("sourceConnections", "params.columns.name==Id") == []
+    assert len(found("sourceConnections", "params.cdcEnabled==TRUE")) == 1
+    assert len(found("sourceConnections", f"baseConnectionId=={base},x")) == 2
+    flow = chain.flow()
+    its = chain.get(f"{FLOW}/flows/{flow}")
+    both = (f"sourceConnectionIds[]=={its['sourceConnectionIds'][0]}", f"flowSpec.id=={its['flowSpec']['id']}")
+    assert found("flows", *both) == [flow]
+    assert found("flows", "inheritedAttributes.properties.isSourceFlow==true") == [flow]
+    assert found("flows", "scheduleParams.interval>=15") == [flow]
+    assert found("flows", f"id==a,{flow},b") == [flow]
+
+
+@pytest.mark.parametrize(
+    ("query", "number"),
+    [
+        ([("property", "name~c")], "1440"),
+        ([("property", "name>=a,b")], "1443"),
+        ([("property", "name")], "1448"),
+        ([("property", "name==")], "1448"),
+        ([("property", "==c1")], "1448"),
+        ([("property", 'name=="c1')], "1448"),
+        ([("property", "name=c1")], "1448"),
+        ([("limit", "1"), ("count", "true")], "1401"),
+        ([("limit", "0")], "1454"),
+        ([("limit", "101")], "1454"),
+        ([("limit", "ten")], "1454"),
+        ([("count", "perhaps")], "1454"),
+        ([("orderby", "")], "1432"),
+        ([("orderby", "name desc")], "1433"),
+        ([("orderby", "--name")], "1433"),
+        ([("start", "1")], "1451"),
+        ([("continuationToken", "abc")], "1454"),
+        ([("continuationToken", "eyJhZnRlciI6IFtbXV19")], "1454"),
+    ],
+)
+def test_a_wrong_query_is_refused(aep: httpx.Client, query: list[tuple[str, str]], number: str) -> None:
+    for path in ("connections", "flows", "runs", "flowSpecs"):
+        answer = aep.get(f"{FLOW}/{path}", params=query)
+        assert (answer.status_code, code(answer)) == (400, number)
+
+
+def test_order(named: Callable[..., list[str]]) -> None:
+    ascending = ["c1", "c2", "c3", "c4", "c5", "c6", "c7", "two words"]
+    assert named(orderby="name") == ascending
+    assert named(orderby="+name") == ascending
+    assert named(orderby="-name") == ascending[::-1]
+    assert named(orderby="createdAt")[0] in {"c3", "c1"}
+    assert named(orderby="description") == ["c4", "c6", "c5", "c7", "two words", "c2", "c1", "c3"]
+
+
+def test_count(aep: httpx.Client, named: Callable[..., list[str]]) -> None:
+    assert aep.get(LIST, params={"count": "true"}).json() == {"count": 8}
+    assert aep.get(LIST, params={"count": "true", "property": "name==c1,c2"}).json() == {"count": 2}
+    assert len(aep.get(LIST, params={"count": "false", "limit": "3"}).json()["items"]) == 3
+
+
+def pages(aep: httpx.Client, query: list[tuple[str, str]], *, repeat: bool) -> list[list[str]]:
+    found: list[list[str]] = []
+    answer = aep.get(LIST, params=query).json()
+    while True:
+        found.append([item["name"] for item in answer["items"]])
+        if "next" not in answer["_links"]:
+            assert answer["_links"] == {}
+            return found
+        href = answer["_links"]["next"]["href"]
+        assert href.startswith("/connections?continuationToken=")
+        assert href.endswith("==")
+        token = dict(parse_qsl(urlsplit(href).query))["continuationToken"]
+        next_query = [("continuationToken", token), *(query if repeat else [])]
+        answer = aep.get(LIST, params=next_query).json()
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+@pytest.mark.parametrize("orderby", [None, "name", "-name", "description"])
+def test_pages(aep: httpx.Client, named: Callable[..., list[str]], orderby: str | None, repeat: bool) -> None:
+    query = [("limit", "3"), ("property", "name!=c7")] + ([("orderby", orderby)] if orderby else [])
+    found = pages(aep, query, repeat=repeat)
+    assert [len(page) for page in found] == [3, 3, 1]
+    whole = aep.get(LIST, params=[pair for pair in query if pair[0] != "limit"]).json()["items"]
+    assert [name for page in found for name in page] == [item["name"] for item in whole]
+
+
+def test_a_page_that_is_just_full_is_the_last(aep: httpx.Client, named: Callable[..., list[str]]) -> None:
+    assert [len(page) for page in pages(aep, [("limit", "4")], repeat=True)] == [4, 4]
+
+
+def test_new_objects_do_not_disturb_later_pages(
+    aep: httpx.Client, chain: Chain, named: Callable[..., list[str]]
+) -> None:
+    first = aep.get(LIST, params={"limit": "4"}).json()
+    chain.connection(name="newer")
+    second = aep.get(FLOW + first["_links"]["next"]["href"]).json()
+    names = [item["name"] for page in (first, second) for item in page["items"]]
+    assert names == ["c4", "c6", "c5", "c7", "two words", "c2", "c1", "c3"]
+
+
+def test_a_token_belongs_to_its_query(aep: httpx.Client, named: Callable[..., list[str]]) -> None:
+    link = aep.get(LIST, params={"limit": "2", "property": "name!=c7"}).json()["_links"]["next"]["href"]
+    assert code(aep.get(f"{FLOW}{link}&property=name==c1")) == "1454"
+    assert code(aep.get(f"{FLOW}{link}&orderby=name")) == "1454"
+
+
+def test_a_token_may_forget_the_query(start_platform: Callable[..., Platform]) -> None:
+    platform = start_platform("--assume", "continuation=position_only")
+    with platform.client("A@AdobeOrg") as aep:
+        chain = Chain(aep)
+        for name in ("c1", "x", "c1", "c1"):
+            chain.connection(name=name)
+        answer = aep.get(LIST, params={"limit": "2", "property": "name==c1"}).json()
+        link = FLOW + answer["_links"]["next"]["href"]
+        assert [item["name"] for item in aep.get(link).json()["items"]] == ["x", "c1"]
+        assert [item["name"] for item in aep.get(link + "&property=name==c1").json()["items"]] == ["c1"]
+
+
+def test_a_page_has_twenty_items_unless_asked(aep: httpx.Client, chain: Chain) -> None:
+    for _ in range(21):
+        chain.connection()
+    assert len(aep.get(LIST).json()["items"]) == 20
+    assert len(aep.get(LIST, params={"limit": 100}).json()["items"]) == 21
+
+
+def test_new_objects_may_be_missing_in_lists_for_a_while(start_platform: Callable[..., Platform]) -> None:
+    # 300 seconds are 0.3 seconds on this platform's scale.
+    platform = start_platform("--assume", "listing_lag_seconds=300")
+    with platform.client("A@AdobeOrg") as aep:
+        id = Chain(aep).connection()
+        assert aep.get(f"{LIST}/{id}").status_code == 200
+        assert aep.get(LIST).json()["items"] == []
+        deadline = time.monotonic() + 10
+        while not aep.get(LIST).json()["items"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def test_runs_are_found_fast_among_ten_thousand(start_platform: Callable[..., Platform], tmp_path: Path) -> None:
+    state = tmp_path / "runs"
+    state.mkdir()
+    store, scope = Store(state / "platform.db"), Scope("A@AdobeOrg", "prod")
+    with store.transaction():
+        for number in range(10_000):
+            status = "failed" if number == 5 else "success"
+            metrics = {"statusSummary": {"status": status}, "durationSummary": {"startedAtUTC": number}}
+            run = {"id": f"run{number}", "flowId": f"flow{number % 100}", "createdAt": 1, "metrics": metrics}
+            run |= {"_local": {"secret": "x"}}
+            store.insert("runs", run["id"], scope, run, ref=run["flowId"])
+    store.close()
+    platform = start_platform(state=state)
+    with platform.client("A@AdobeOrg") as aep:
+
+        def runs(*properties: str, limit: str = "100") -> list[Any]:
+            answer = aep.get(f"{FLOW}/runs", params=[("limit", limit), *(("property", each) for each in properties)])
+            assert answer.status_code == 200, answer.text
+            return list(answer.json()["items"])
+
+        runs()
+        began = time.perf_counter()
+        assert [run["id"] for run in runs("flowId==flow7", limit="2")] == ["run9907", "run9807"]
+        assert len(runs("id==" + ",".join(f"run{number}" for number in range(100)))) == 100
+        assert runs()[0]["id"] == "run9999"
+        assert time.perf_counter() - began < 0.5
+        assert [run["id"] for run in runs("state==failed")] == ["run5"]
+        assert [run["id"] for run in runs("metrics.statusSummary.status==failed")] == ["run5"]
+        assert len(runs("metrics.durationSummary.startedAtUTC>9990")) == 9
+        assert "_local" not in runs("id==run5")[0]
+        assert aep.get(f"{FLOW}/runs/run5").json() == {"items": runs("id==run5")}
+        assert aep.get(f"{FLOW}/runs", params={"count": "true", "property": "flowId==flow7"}).json() == {"count": 100}
