@@ -27,7 +27,7 @@ _MAX_ENTRIES = 100
 
 
 @router.get(f"{_PATH}/batches/{{id}}/meta")
-def meta(
+def meta(  # noqa: PLR0917 - a request's parameters
     id: str, caller: CallerDep, services: ServicesDep, path: str = "", limit: int = _MAX_ENTRIES, start: int = 0
 ) -> Response:
     """What is known about a batch beside its rows; ``path`` names a list of files or a file.

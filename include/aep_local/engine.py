@@ -60,16 +60,13 @@ class Engine:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the threads; a run in the middle of its rows begins again at the next start."""
+        """End for good; a run in the middle of its rows begins again when the platform next starts."""
         self._stopping.set()
         self._changed.set()
         if self._thread is not None:
             self._thread.join()
         if self._workers is not None:
             self._workers.shutdown(wait=True, cancel_futures=True)
-
-    def close(self) -> None:
-        """Release what the engine holds; after :meth:`stop`."""
         self.landing.close()
 
     def wake(self) -> None:

@@ -9,7 +9,6 @@ import copy
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -18,6 +17,7 @@ from aep_local import registry_documents as documents
 from aep_local import xdm
 from aep_local.gateway import Caller, CallerDep, JsonBody
 from aep_local.problems import Problem, placeholder, registry
+from aep_local.registry_listing import page
 from aep_local.services import Services, ServicesDep
 from aep_local.store import Document
 
@@ -25,21 +25,7 @@ router = APIRouter()
 _PATH = "/data/foundation/schemaregistry"
 _LIST = re.compile(r"application/vnd\.adobe\.xed(-id)?\+json")
 _LOOK_UP = re.compile(r"application/vnd\.adobe\.xed(-full)?(-notext|-desc|-deprecatefield)?\+json;version=1(\.\d+)?")
-_MAX_LIMIT = 300
-_FILTER = re.compile(r"([\w$:.]+)(==|!=|<=|>=|<|>|~)(.*)", re.DOTALL)
-_COMPARE = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    ">": lambda a, b: a > b,
-    "<=": lambda a, b: a <= b,
-    ">=": lambda a, b: a >= b,
-    "~": lambda a, b: b in a,
-}
-_KINDS = {"schemas": "schemas", "fieldgroups": "fieldgroups", "mixins": "fieldgroups"} | {
-    "classes": "classes",
-    "datatypes": "datatypes",
-}
+_KINDS = {kind: "fieldgroups" if kind == "mixins" else kind for kind in documents.RESOURCE_TYPES}
 
 
 @router.get(f"{_PATH}/stats")
@@ -73,11 +59,13 @@ def list_all(container: str, kind: str, request: Request, caller: CallerDep, ser
     if not _LIST.fullmatch(accept):
         raise registry(1006, 400, "Accept must be application/vnd.adobe.xed-id+json or application/vnd.adobe.xed+json")
     docs = documents.global_documents(kind) if container == "global" else services.store.all(stored, caller.scope)
-    return _page(request, docs, kind, container, ids_only="-id" in accept)
+    return page(request, docs, kind, container, ids_only="-id" in accept)
 
 
 @router.get(f"{_PATH}/{{container}}/{{kind}}/{{id:path}}")
-def get(container: str, kind: str, id: str, request: Request, caller: CallerDep, services: ServicesDep) -> Response:
+def get(  # noqa: PLR0917 - a request's parameters
+    container: str, kind: str, id: str, request: Request, caller: CallerDep, services: ServicesDep
+) -> Response:
     """One document, by ``meta:altId`` or URL-encoded ``$id``."""
     caller.require("schemas", "read")
     stored = _kind(container, kind)
@@ -108,7 +96,9 @@ def create(container: str, kind: str, body: JsonBody, caller: CallerDep, service
 
 
 @router.put(f"{_PATH}/{{container}}/{{kind}}/{{id:path}}")
-def replace(container: str, kind: str, id: str, body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response:
+def replace(  # noqa: PLR0917 - a request's parameters
+    container: str, kind: str, id: str, body: JsonBody, caller: CallerDep, services: ServicesDep
+) -> Response:
     """Replace a document's content; what exists once its fields are used cannot be taken away."""
     caller.require("schemas", "write")
     stored = _writable(container, kind)
@@ -119,7 +109,9 @@ def replace(container: str, kind: str, id: str, body: JsonBody, caller: CallerDe
 
 
 @router.patch(f"{_PATH}/{{container}}/{{kind}}/{{id:path}}")
-def patch(container: str, kind: str, id: str, body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response:
+def patch(  # noqa: PLR0917 - a request's parameters
+    container: str, kind: str, id: str, body: JsonBody, caller: CallerDep, services: ServicesDep
+) -> Response:
     """Change a document by JSON-Patch, for example ``add /meta:immutableTags ["union"]``."""
     caller.require("schemas", "write")
     stored = _writable(container, kind)
@@ -264,69 +256,3 @@ def _users(id: str, caller: Caller, services: Services) -> Iterator[str]:
     for dataset in services.store.all("dataSets", caller.scope):
         if dataset["schemaRef"]["id"] == id:
             yield f"dataset {dataset['id']}"
-
-
-def _page(request: Request, docs: list[Document], kind: str, container: str, *, ids_only: bool) -> Response:
-    given = parse_qsl(request.url.query, keep_blank_values=True)
-    limit, start, order = _MAX_LIMIT, "", ""
-    for name, value in given:
-        match name:
-            case "limit":
-                if not re.fullmatch(r"\d{1,4}", value, re.ASCII) or not 1 <= int(value) <= _MAX_LIMIT:
-                    raise documents.bad(f"limit must be from 1 to {_MAX_LIMIT}")
-                limit = int(value)
-            case "start":
-                start = value
-            case "orderby":
-                # an unencoded "+" arrives as a blank
-                order = value.strip()
-            case "property":
-                docs = [doc for doc in docs if _matches(doc, value)]
-            case _:
-                raise documents.bad(f"query parameter {name[:50]} is unknown")
-    if start and not order:
-        raise documents.bad("start works with orderby only")
-    key = order.lstrip("+-") or "title"
-    if order:
-        docs = sorted(docs, key=lambda doc: (_sortable(doc, key), doc["$id"]), reverse=order.startswith("-"))
-        # the token is the last document's id, so that documents made meanwhile neither repeat nor hide others
-        ids = [doc["$id"] for doc in docs]
-        if start:
-            if start not in ids:
-                raise documents.bad("start is not a value of _page.next")
-            docs = docs[ids.index(start) + 1 :]
-    page = docs[:limit]
-    following = page[-1]["$id"] if order and len(docs) > limit else None
-    links: Document = {}
-    if container == "tenant":
-        links[f"global_{kind}"] = {"href": f"{_PATH}/global/{kind}"}
-    if following is not None:
-        href = f"{_PATH}/{container}/{kind}?orderby={order}&limit={limit}&start={following}"
-        links["next"] = {"href": href}
-    results = [documents.short(doc) if ids_only else doc for doc in page]
-    return JSONResponse(
-        {
-            "results": results,
-            "_page": {"orderby": order or None, "next": following, "count": len(page)},
-            "_links": links,
-        }
-    )
-
-
-def _sortable(doc: Document, key: str) -> str:
-    value = doc.get(key)
-    if key == "updated":
-        return f"{doc.get('meta:registryMetadata', {}).get('repo:lastModifiedDate', 0):020d}"
-    return value if isinstance(value, str) else ""
-
-
-def _matches(doc: Document, condition: str) -> bool:
-    match = _FILTER.fullmatch(condition)
-    if match is None:
-        raise documents.bad("property must be <name><operator><value>")
-    name, operator, wanted = match.groups()
-    wanted = wanted[1:-1] if len(wanted) > 1 and wanted[0] == wanted[-1] == '"' else wanted
-    value = doc.get(name)
-    if isinstance(value, list):
-        return wanted in value if operator != "!=" else wanted not in value
-    return _COMPARE[operator](value if isinstance(value, str) else "", wanted)
