@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import requests
 from pydantic import SecretStr
 from requests.auth import AuthBase
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
 from aep_provider.errors import (
     AepAnswerError,
@@ -78,7 +78,7 @@ class TokenSource:
         # Asking IMS twice does no harm, so everything that may pass is tried again.
         return Retrying(
             retry=retry_if_exception(_may_pass),
-            stop=stop_after_attempt(self._settings.attempts),
+            stop=stop_after_attempt(self._settings.attempts) | stop_after_delay(self._settings.retry_budget_seconds),
             wait=wait_random_exponential(multiplier=1, max=BACKOFF_CAP_SECONDS),
             sleep=self._sleep,
             reraise=True,

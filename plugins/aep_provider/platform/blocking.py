@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 
 import requests
 import urllib3
@@ -18,6 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from aep_provider.platform.exchange import MAX_ANSWER_BYTES, Failure, Sending
 from aep_provider.platform.settings import AepSettings
+from aep_provider.platform.wire import proxy_for
 
 
 class NoAnswer(Exception):
@@ -53,12 +55,15 @@ def new_session(connections: int = 16) -> requests.Session:
 def send(session: requests.Session, settings: AepSettings, sending: Sending) -> Raw:
     """Send a request and read its whole answer, or raise :class:`NoAnswer`."""
     deadline = time.monotonic() + settings.answer_timeout
+    # Named, also when there is none, or requests would take its own from the environment.
+    proxies: dict[str, Any] = dict.fromkeys(("http", "https", "all"), proxy_for(sending.url))
     try:
         with session.request(
             sending.method,
             sending.url,
             headers=sending.headers,
             data=sending.body,
+            proxies=proxies,
             timeout=(settings.connect_timeout, min(settings.read_timeout, settings.answer_timeout)),
             allow_redirects=False,
             stream=True,

@@ -6,6 +6,7 @@ What is sent, what is repeated and what an answer means is decided there, once f
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,6 +22,8 @@ from aep_provider.platform.blocking import NoAnswer
 from aep_provider.platform.exchange import Answer, Exchange, Expect, NewToken, Ok, Raise, Verdict, Wait
 from aep_provider.platform.settings import AepSettings
 from aep_provider.platform.wire import Params
+
+logger = logging.getLogger(__name__)
 
 
 class AepClient:
@@ -79,7 +82,7 @@ class AepClient:
             expect=expect,
             clock=self._clock,
         )
-        retrying = Retrying(retry=_waits, wait=_seconds, sleep=self._sleep)
+        retrying = Retrying(retry=_waits, wait=_seconds, before_sleep=_tell, sleep=self._sleep)
         return _answer(retrying(self._attempt, exchange))
 
     def get(self, path: str, **options: Any) -> Answer:
@@ -183,7 +186,7 @@ class AepAsyncClient:
             expect=expect,
             clock=self._clock,
         )
-        retrying = AsyncRetrying(retry=_waits, wait=_seconds, sleep=self._sleep)
+        retrying = AsyncRetrying(retry=_waits, wait=_seconds, before_sleep=_tell, sleep=self._sleep)
         return _answer(await retrying(self._attempt, exchange))
 
     async def get(self, path: str, **options: Any) -> Answer:
@@ -250,6 +253,12 @@ _waits = retry_if_result(lambda verdict: isinstance(verdict, Wait))
 def _seconds(state: RetryCallState) -> float:
     verdict = state.outcome.result() if state.outcome else None
     return verdict.seconds if isinstance(verdict, Wait) else 0.0
+
+
+def _tell(state: RetryCallState) -> None:
+    verdict = state.outcome.result() if state.outcome else None
+    if isinstance(verdict, Wait):
+        logger.warning("%s. Trying again in %.1f s", verdict.error, verdict.seconds)
 
 
 def _answer(verdict: Verdict) -> Answer:

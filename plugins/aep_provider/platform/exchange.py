@@ -87,7 +87,6 @@ class Failure(Enum):
     LOST = "The request was sent, but its answer never came"
     TOO_SLOW = "The answer did not end in time"
     TOO_LARGE = "The answer is larger than this client reads"
-    UNREADABLE = "The answer is not valid HTTP"
 
 
 @dataclass(frozen=True)
@@ -248,7 +247,7 @@ class Exchange:
         if failure is Failure.UNREACHED:
             return self._again(AepConnectError(message, ambiguous=self._unclear, **where), None)
         self._unclear = self._unclear or not self._reads
-        if failure in {Failure.TOO_LARGE, Failure.UNREADABLE}:
+        if failure is Failure.TOO_LARGE:
             return Raise(AepAnswerError(message, ambiguous=self._unclear, **where))
         lost = AepAnswerLostError(message, ambiguous=self._unclear, **where)
         return self._again(lost, None) if self.method in REPEATABLE else Raise(lost)

@@ -7,12 +7,12 @@ import ssl
 from pathlib import Path
 
 import aiohttp
-from requests.utils import get_environ_proxies, select_proxy
 from yarl import URL
 
 from aep_provider.platform.blocking import NoAnswer, Raw, reason_of
 from aep_provider.platform.exchange import MAX_ANSWER_BYTES, Failure, Sending
 from aep_provider.platform.settings import AepSettings
+from aep_provider.platform.wire import proxy_for
 
 
 def new_session(settings: AepSettings, connections: int = 32) -> aiohttp.ClientSession:
@@ -43,7 +43,7 @@ async def send(session: aiohttp.ClientSession, sending: Sending) -> Raw:
             headers=sending.headers,
             data=sending.body,
             allow_redirects=False,
-            proxy=select_proxy(sending.url, get_environ_proxies(sending.url)),
+            proxy=proxy_for(sending.url),
             skip_auto_headers=("Content-Type",),
         ) as response:
             content = bytearray()

@@ -83,7 +83,7 @@ class Scripted:
             def do(self) -> None:
                 server.serve(self)
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_CONNECT = do
 
             def log_message(self, *args: Any) -> None:
                 pass
@@ -127,6 +127,7 @@ class Scripted:
             handler.close_connection = True
             return
         handler.send_response_only(step.status)
+        handler.close_connection = handler.close_connection or step.headers.get("Connection") == "close"
         for name, value in step.headers.items():
             handler.send_header(name, value)
         if "Transfer-Encoding" not in step.headers:

@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -198,8 +199,49 @@ def test_an_answer_that_never_comes_times_out(aep: Any, driver: Any) -> None:
 
 def test_an_answer_that_drips_is_not_waited_for_without_end(aep: Any, driver: Any) -> None:
     aep.say(200, {"name": "x" * 1000}, drip=0.05)
+    started = time.monotonic()
     with pytest.raises(AepTransportError):
         driver(answer_timeout=0.3).request("POST", FLOWS)
+    assert time.monotonic() - started < 10
+
+
+def test_an_answer_in_chunks(aep: Any, driver: Any) -> None:
+    packed = gzip.compress(b'{"items": [1]}')
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (packed[:9], packed[9:])) + b"0\r\n\r\n"
+    aep.say(200, chunks, headers={"Transfer-Encoding": "chunked", "Content-Encoding": "gzip"})
+    assert driver().request("GET", FLOWS).body == {"items": [1]}
+
+
+def test_chunks_that_end_too_early_are_no_answer(aep: Any, driver: Any) -> None:
+    headers = {"Transfer-Encoding": "chunked", "Connection": "close"}
+    aep.say(200, b"e\r\n" + b'{"items": [1]}' + b"\r\n", headers=headers)
+    with pytest.raises(AepAnswerLostError):
+        driver().request("POST", FLOWS)
+    assert len(aep.seen) == 1
+
+
+def test_what_is_no_http_is_no_answer(driver: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def talk() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        with pytest.raises(AepAnswerLostError):
+            driver(gateway=f"http://127.0.0.1:{listening.getsockname()[1]}").request("POST", FLOWS)
+        thread.join(5)
+
+
+def test_each_repetition_is_told(aep: Any, driver: Any, caplog: Any) -> None:
+    aep.say(503)
+    driver().request("GET", FLOWS, params={"property": "name==x"})
+    (told,) = [record.getMessage() for record in caplog.records if record.name.startswith("aep_provider")]
+    assert told.startswith(f"AEP refused (HTTP 503) [GET {FLOWS}, sandbox stage, request id ")
+    assert "Trying again in" in told
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -348,19 +390,39 @@ def test_a_login_in_netrc_does_not_replace_the_token(aep: Any, driver: Any, monk
     assert aep.seen[0].headers["authorization"] == "Bearer eyJtoken-1"
 
 
-def test_the_proxy_of_the_environment_is_used(server: Any, driver: Any, monkeypatch: Any) -> None:
+@pytest.fixture
+def proxy(server: Any, monkeypatch: Any) -> Any:
+    """The proxy of the environment; it refuses everything."""
     proxy = server()
-    monkeypatch.setenv("http_proxy", proxy.url)
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    client = driver(gateway="http://localhost:9", access_token="eyJtoken-ready")
-    client.request("GET", FLOWS)
-    assert proxy.seen[0].target == f"http://localhost:9{FLOWS}"
+    proxy.default.status = 502
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, proxy.url)
+    for name in ("no_proxy", "NO_PROXY", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+    return proxy
+
+
+def test_the_proxy_of_the_environment_is_used(proxy: Any, driver: Any) -> None:
+    client = driver(gateway="https://gateway.invalid", access_token="eyJtoken-ready", attempts=1)
+    with pytest.raises(AepConnectError) as caught:
+        client.request("POST", FLOWS, json={})
+    (seen,) = proxy.seen
+    assert (seen.method, seen.target) == ("CONNECT", "gateway.invalid:443")
+    assert "authorization" not in seen.headers
+    # The tunnel was refused, so nothing came to AEP.
+    assert not caught.value.ambiguous
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_what_is_sent_to_this_machine_does_not_leave_it(aep: Any, proxy: Any, driver: Any, host: str) -> None:
+    assert driver(gateway=aep.url.replace("127.0.0.1", host)).request("GET", FLOWS).status == 200
+    assert proxy.seen == []
 
 
 def test_cookies_are_not_kept(aep: Any, driver: Any) -> None:
     aep.say(200, {}, headers={"Set-Cookie": "session=1; Path=/"})
-    client = driver()
+    # By name: cookie jars take none from bare addresses anyway.
+    client = driver(gateway=aep.url.replace("127.0.0.1", "localhost"))
     client.request("GET", FLOWS)
     client.request("GET", FLOWS)
     assert "cookie" not in aep.seen[1].headers
