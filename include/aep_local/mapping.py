@@ -6,12 +6,13 @@ column's name, or a dotted path into a column that holds objects; a static sourc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aep_local import xdm
 from aep_local.store import Document
+from aep_local.values import Refused
 
 ATTRIBUTE = "ATTRIBUTE"
 STATIC = "STATIC"
@@ -28,8 +29,9 @@ class Rejection:
 @dataclass(frozen=True)
 class _Attribute:
     source: str
-    path: tuple[str, ...]
+    name: str
     target: xdm.Field
+    convert: Callable[[Any], Any]
 
 
 class Mapper:
@@ -47,34 +49,42 @@ class Mapper:
             if found:
                 raise ValueError(f"mapping {index} ({mappings[index].get('destination')}): {'; '.join(found)}")
         self._root = root
-        self._attributes: list[_Attribute] = []
+        self._demanding = any(True for _ in _demands(root))
+        self._groups: dict[tuple[str, ...], list[_Attribute]] = {}
         self._static: list[tuple[tuple[str, ...], Any]] = []
         for each in mappings:
             target = _target(root, each["destination"])
-            path = tuple(each["destination"].split("."))
+            *parents, name = each["destination"].split(".")
             if each["sourceType"] == STATIC:
-                self._static.append((path, xdm.convert(each["source"], target)))
+                self._static.append(((*parents, name), xdm.convert(each["source"], target)))
             else:
-                self._attributes.append(_Attribute(each["source"], path, target))
-        self.columns = list(dict.fromkeys(column_of(each.source, known) for each in self._attributes))
-        self._known = known
+                attribute = _Attribute(each["source"], name, target, xdm.converter(target))
+                self._groups.setdefault(tuple(parents), []).append(attribute)
+        sources = [each.source for group in self._groups.values() for each in group]
+        self.columns = list(dict.fromkeys(column_of(source, known) for source in sources))
         self.landing = xdm.narrowed(root, [each["destination"] for each in mappings])
 
     def row(self, row: Mapping[str, Any]) -> dict[str, Any] | Rejection:
         """One source row as an XDM row; null values are left out."""
         result: dict[str, Any] = {}
         errors: list[xdm.Invalid] = []
-        for each in self._attributes:
-            value = row[each.source] if each.source in row else _inside(row, each.source)
-            if value is None:
-                continue
-            try:
-                _put(result, each.path, xdm.convert(value, each.target))
-            except xdm.Invalid as error:
-                errors.append(error)
+        for parents, attributes in self._groups.items():
+            values: dict[str, Any] = {}
+            for each in attributes:
+                value = row[each.source] if each.source in row else _inside(row, each.source)
+                if value is None:
+                    continue
+                try:
+                    values[each.name] = each.convert(value)
+                except Refused as error:
+                    errors.append(xdm.Invalid(each.target.path, str(error)))
+                except xdm.Invalid as error:
+                    errors.append(error)
+            if values:
+                _parent(result, parents).update(values)
         for path, value in self._static:
-            _put(result, path, value)
-        if not errors:
+            _parent(result, path[:-1])[path[-1]] = value
+        if self._demanding and not errors:
             errors += xdm.missing_required(result, self._root)
         return Rejection(tuple(errors)) if errors else result
 
@@ -156,7 +166,13 @@ def _inside(row: Mapping[str, Any], source: str) -> Any:
     return value
 
 
-def _put(row: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    for name in path[:-1]:
+def _parent(row: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    for name in path:
         row = row.setdefault(name, {})
-    row[path[-1]] = value
+    return row
+
+
+def _demands(field: xdm.Field) -> Iterator[str]:
+    yield from field.required
+    for child in field.fields.values():
+        yield from _demands(child)

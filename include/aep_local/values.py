@@ -18,6 +18,9 @@ from uuid import UUID
 INTEGER_MIN: Final = -(2**63)
 INTEGER_MAX: Final = 2**63 - 1
 
+_EXACT_DIGITS: Final = 15
+"""So many decimal digits always come back from a double."""
+
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -124,6 +127,8 @@ def to_number(value: Any) -> float:
         text = value.strip()
         if not _NUMBER.fullmatch(text):
             raise Refused("text is not a number")
+        if len(text) <= _EXACT_DIGITS and text[-1].isdigit() and "e" not in text.lower():
+            return float(text)
         exact = Decimal(text)
     elif isinstance(value, int | Decimal):
         exact = Decimal(value)
@@ -177,8 +182,21 @@ def to_moment(value: Any) -> datetime:
 
 def to_date_time(value: Any) -> str:
     """A moment as RFC 3339 text in UTC, with as many digits as it needs."""
+    if isinstance(value, str) and len(value) == 19 and (plain := _plain_moment(value)) is not None:
+        return plain
     moment = to_moment(value)
     return moment.replace(tzinfo=None).isoformat() + "Z"
+
+
+def _plain_moment(text: str) -> str | None:
+    """The short way for ``yyyy-MM-dd HH:mm:ss``, which most values of most tables are."""
+    if text[4] + text[7] + text[13] + text[16] != "--::" or text[10] not in " T":
+        return None
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return f"{text[:10]}T{text[11:]}Z"
 
 
 def to_day(value: Any) -> date:
@@ -239,6 +257,9 @@ def json_ready(value: Any) -> Any:  # noqa: PLR0911 - one kind a line
             return to_string(value)
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False)
+
+
 def compact(value: Any) -> str:
     """JSON text without blanks, for files of one document a line."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)

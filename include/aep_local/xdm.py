@@ -251,6 +251,17 @@ def convert(value: Any, target: Field) -> Any:
     return result
 
 
+def converter(target: Field) -> Callable[[Any], Any]:
+    """:func:`convert` for one field; where nothing but its kind limits it, without the detour.
+
+    The function raises :class:`Invalid`, or :class:`aep_local.values.Refused` without the path.
+    """
+    limits = (target.minimum, target.maximum, target.min_length, target.max_length)
+    if target.kind in CONVERTERS and not target.enum and all(limit is None for limit in limits):
+        return CONVERTERS[target.kind]
+    return lambda value: convert(value, target)
+
+
 def _convert_object(value: Any, target: Field) -> Any:
     if not isinstance(value, dict):
         raise Invalid(target.path, f"{kind_of(value)} is not an object")
