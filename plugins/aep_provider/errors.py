@@ -127,8 +127,8 @@ class AepError(Exception):
 
     def __str__(self) -> str:
         where = self._where()
-        text = self._what() + (f" [{where}]" if where else "")
-        return one_line(f"{text}. {self.hint}" if self.hint else text)
+        text = f"{self._what().rstrip('.')} [{where}]" if where else self._what()
+        return one_line(f"{text.rstrip('.')}. {self.hint}" if self.hint else text)
 
     # Exceptions are pickled by calling the class with `args`, which cannot work with keyword-only fields.
     def __reduce__(self) -> tuple[Any, ...]:

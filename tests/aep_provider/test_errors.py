@@ -81,6 +81,9 @@ def test_a_hint_closes_the_line() -> None:
     assert str(AepAuthenticationError(status=401)).startswith("AEP refused (HTTP 401). Check login (client id), ")
     assert "Check the sandbox" in str(AepSandboxError(status=404))
     assert str(AepConfigError("No window", hint="Give one")) == "No window. Give one"
+    assert str(AepConfigError("No window.", hint="Give one")) == "No window. Give one"
+    assert str(AepConfigError("No window.", path="/a")) == "No window [/a]"
+    assert str(AepConfigError("No window.")) == "No window."
 
 
 def test_an_error_without_words_says_its_name() -> None:

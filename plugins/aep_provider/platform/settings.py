@@ -14,6 +14,7 @@ from aep_provider.errors import AepConfigError, one_line
 DEFAULT_GATEWAY: Final = "https://platform.adobe.io"
 DEFAULT_TOKEN_URL: Final = "https://ims-na1.adobelogin.com/ims/token/v3"  # noqa: S105 - an address, not a secret
 DEFAULT_SCOPES: Final = "openid,AdobeID,read_organizations,additional_info.projectedProductContext,session"
+GATEWAY_DOMAIN: Final = "adobe.io"
 TOKEN_DOMAIN: Final = "adobelogin.com"  # noqa: S105 - a domain, not a secret
 
 
@@ -26,14 +27,14 @@ class AepSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
 
+    allowed_token_hosts: tuple[str, ...] = ()
+    """Hosts besides Adobe's and this machine that may be sent a token or the client secret."""
     gateway: str = DEFAULT_GATEWAY
     ims_org_id: str
     client_id: str
     client_secret: SecretStr | None = None
     access_token: SecretStr | None = Field(default=None, validate_default=True)
     sandbox: str = "prod"
-    allowed_token_hosts: tuple[str, ...] = ()
-    """Hosts besides adobelogin.com that may be sent the client secret."""
     token_url: str = DEFAULT_TOKEN_URL
     scopes: str = DEFAULT_SCOPES
     connect_timeout: float = Field(default=10, gt=0, le=600)
@@ -106,8 +107,9 @@ class AepSettings(BaseModel):
 
     @field_validator("gateway")
     @classmethod
-    def _gateway(cls, value: str) -> str:
+    def _gateway(cls, value: str, info: ValidationInfo) -> str:
         address = checked_address(value)
+        _check_host(address, GATEWAY_DOMAIN, info)
         if address.path not in {"", "/"}:
             raise ValueError("must not have a path; the paths of AEP's services are added to it")
         return origin_of(address)
@@ -121,13 +123,7 @@ class AepSettings(BaseModel):
     @classmethod
     def _token_url(cls, value: str, info: ValidationInfo) -> str:
         address = checked_address(value)
-        host = (address.hostname or "").lower()
-        known = host == TOKEN_DOMAIN or host.endswith(f".{TOKEN_DOMAIN}")
-        if not known and not is_loopback(host) and host not in info.data.get("allowed_token_hosts", ()):
-            raise ValueError(
-                f"must be on {TOKEN_DOMAIN} or this machine; other hosts that may be sent the client secret "
-                "are listed in Airflow's configuration, not in the connection"
-            )
+        _check_host(address, TOKEN_DOMAIN, info)
         return address.geturl()
 
 
@@ -135,6 +131,17 @@ def _check_header(value: str) -> None:
     # The HTTP libraries refuse such values too, but they quote them in their messages.
     if not re.fullmatch(r"[\x21-\x7e]+", value):
         raise ValueError("must be printable ASCII without blanks")
+
+
+def _check_host(address: SplitResult, domain: str, info: ValidationInfo) -> None:
+    # Who may edit a connection may not see its secrets; sending them to a host of one's own would show them.
+    host = (address.hostname or "").lower()
+    known = host == domain or host.endswith(f".{domain}") or is_loopback(host)
+    if not known and host not in info.data.get("allowed_token_hosts", ()):
+        raise ValueError(
+            f"must be on {domain} or this machine; other hosts that may be sent credentials are listed as "
+            "allowed_token_hosts in Airflow's configuration, not in the connection"
+        )
 
 
 def checked_address(value: str) -> SplitResult:

@@ -403,7 +403,12 @@ def proxy(server: Any, monkeypatch: Any) -> Any:
 
 
 def test_the_proxy_of_the_environment_is_used(proxy: Any, driver: Any) -> None:
-    client = driver(gateway="https://gateway.invalid", access_token="eyJtoken-ready", attempts=1)
+    client = driver(
+        gateway="https://gateway.invalid",
+        allowed_token_hosts=("gateway.invalid",),
+        access_token="eyJtoken-ready",
+        attempts=1,
+    )
     with pytest.raises(AepConnectError) as caught:
         client.request("POST", FLOWS, json={})
     (seen,) = proxy.seen

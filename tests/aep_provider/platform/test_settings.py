@@ -85,7 +85,7 @@ def test_settings_do_not_change() -> None:
     ],
 )
 def test_a_gateway_is_an_origin(given: str, used: str) -> None:
-    assert parse(gateway=given).gateway == used
+    assert parse(gateway=given, allowed_token_hosts=["Gateway.example "]).gateway == used
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,10 @@ def test_a_gateway_is_an_origin(given: str, used: str) -> None:
         "https://user@platform.adobe.io",
         "https://:@platform.adobe.io",
         "https://platform.adobe.io/path",
+        "https://evil.example",
+        "https://evil-adobe.io",
+        "https://adobe.io.evil.example",
+        "https://sub.gateway.example",
         "https://platform.adobe.io?x=y",
         "https://platform.adobe.io#",
         "https://plat form.adobe.io",
@@ -121,7 +125,7 @@ def test_a_gateway_is_an_origin(given: str, used: str) -> None:
 )
 def test_a_gateway_that_is_refused(gateway: str) -> None:
     with pytest.raises(AepConfigError, match="gateway: "):
-        parse(gateway=gateway)
+        parse(gateway=gateway, allowed_token_hosts=("gateway.example",))
 
 
 @pytest.mark.parametrize(
