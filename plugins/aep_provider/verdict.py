@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from aep_provider.errors import AepAnswerError, one_line
+
 log = logging.getLogger(__name__)
 
 # Epoch milliseconds passed this number in 1973; smaller ones are seconds.
@@ -86,6 +88,8 @@ class Tolerance:
     """
     How many rejected rows are borne. A run within either bound passes.
 
+    A run that AEP calls partly successful without saying how many rows it rejected is never borne.
+
     :param rows: this many.
     :param percent: this share of the rows read, 0 to 100.
     """
@@ -97,7 +101,7 @@ class Tolerance:
         """Whether a run that has ended may pass. One that failed never does."""
         if verdict.state is RunState.SUCCEEDED:
             return True
-        if verdict.state is not RunState.PARTIAL or verdict.rows_rejected is None:
+        if verdict.state is not RunState.PARTIAL or not verdict.rows_rejected:
             return False
         share = 100 * verdict.rows_rejected / verdict.rows_read if verdict.rows_read else 100.0
         return verdict.rows_rejected <= self.rows or share <= self.percent
@@ -110,9 +114,14 @@ def judge(run: Mapping[str, Any]) -> Verdict:
     status = _mapping(metrics.get("statusSummary")).get("status")
     records = _mapping(metrics.get("recordSummary"))
     times = _mapping(metrics.get("durationSummary"))
-    rejected = _count(records.get("failedRecordCount"))
+    read, written = _count(records.get("inputRecordCount")), _count(records.get("outputRecordCount"))
+    rejected = _rejected(records, activities)
     reasons = list(dict.fromkeys(_reasons(metrics, activities)))
     state = _state(status)
+    missing = _unaccounted(read, written, rejected, _count(records.get("skippedRecordCount")))
+    if missing and state in (RunState.SUCCEEDED, RunState.PARTIAL):
+        rejected = (rejected or 0) + missing
+        reasons.append(f"AEP read {missing} rows of which it says neither that it wrote nor that it rejected them")
     if state is RunState.SUCCEEDED and (rejected or reasons):
         state = RunState.PARTIAL
     if state is RunState.UNKNOWN:
@@ -122,8 +131,8 @@ def judge(run: Mapping[str, Any]) -> Verdict:
         flow_id=str(run.get("flowId")),
         state=state,
         status=str(status),
-        rows_read=_count(records.get("inputRecordCount")),
-        rows_written=_count(records.get("outputRecordCount")),
+        rows_read=read,
+        rows_written=written,
         rows_rejected=rejected,
         reasons=reasons,
         batch_ids=list(dict.fromkeys(_batches(activities))),
@@ -140,14 +149,30 @@ def _state(status: object) -> RunState:
     return _STATES.get(word, RunState.UNKNOWN)
 
 
+def _rejected(records: Mapping[str, Any], activities: list[Mapping[str, Any]]) -> int | None:
+    """The run's own count; where it has none, the greatest that one of its activities tells."""
+    told = _count(records.get("failedRecordCount"))
+    if told is not None:
+        return told
+    counts = (_count(_mapping(one.get("recordSummary")).get("failedRecordCount")) for one in activities)
+    return max((count for count in counts if count is not None), default=None)
+
+
+def _unaccounted(read: int | None, written: int | None, rejected: int | None, skipped: int | None) -> int:
+    """How many rows were read and then never heard of. Nothing can be said where AEP does not tell the two totals."""
+    if read is None or written is None:
+        return 0
+    return max(0, read - written - (rejected or 0) - (skipped or 0))
+
+
 def _reasons(metrics: Mapping[str, Any], activities: list[Mapping[str, Any]]) -> Iterator[str]:
     for part in (metrics, *activities):
         summary = _mapping(part.get("statusSummary"))
         for error in (*_list(summary.get("errors")), *_list(_mapping(summary.get("extensions")).get("errors"))):
             told = _mapping(error)
-            text = " ".join(f"{told.get('code', '')} {told.get('message', '')}".split())
+            text = one_line(f"{told.get('code', '')} {told.get('message', '')}", 500)
             if text:
-                yield text[:500]
+                yield text
 
 
 def _batches(activities: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -183,7 +208,15 @@ def _list(value: object) -> list[Any]:
 
 
 def verdict_of(document: object) -> Verdict | None:
-    """Return the verdict that :meth:`Verdict.as_json` made a document of, None if there was none."""
-    if not isinstance(document, Mapping):
+    """
+    Return the verdict that :meth:`Verdict.as_json` made a document of, None if there was none.
+
+    :raises AepAnswerError: if the document is of another form; another version of this package may have made it.
+    """
+    if document is None:
         return None
-    return Verdict(**{**document, "state": RunState(document["state"])})
+    try:
+        fields: dict[str, Any] = dict(document)  # type: ignore[call-overload]  # what is no mapping raises
+        return Verdict(**{**fields, "state": RunState(fields["state"])})
+    except (KeyError, TypeError, ValueError) as error:
+        raise AepAnswerError(f"The verdict on a flow run is not of our form: {one_line(document, 200)}") from error

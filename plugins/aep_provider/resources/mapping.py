@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from aep_provider.errors import AepConfigError
+from aep_provider.errors import AepConfigError, one_line
 from aep_provider.resources.columns import Column, column_names
 from aep_provider.resources.names import nearest
 
@@ -30,8 +31,8 @@ def normal_mapping(mapping: object, tenant: str | None = None) -> NormalMapping:
     """
     if not isinstance(mapping, Mapping):
         raise AepConfigError(f"The mapping {mapping!r} is no object with source and destination.")
-    source = mapping.get("source", mapping.get("sourceAttribute"))
-    destination = mapping.get("destination", mapping.get("destinationXdmPath"))
+    source = _first(mapping.get("source"), mapping.get("sourceAttribute"))
+    destination = _first(mapping.get("destination"), mapping.get("destinationXdmPath"))
     if source is None or not isinstance(destination, str) or not destination:
         raise AepConfigError(
             f"The mapping {dict(mapping)!r} is incomplete: it needs source and destination "
@@ -79,11 +80,13 @@ def read_mappings(path: str, roots: Sequence[Path]) -> object:
         raise AepConfigError(f"There is no mapping file {path!r} under {places}.")
     if file.stat().st_size > _LARGEST_FILE:
         raise AepConfigError(f"The mapping file {path!r} is larger than {_LARGEST_FILE} bytes.")
-    text = file.read_text(encoding="utf-8")
     try:
+        text = file.read_text(encoding="utf-8")
         content = json.loads(text) if file.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
-    except (json.JSONDecodeError, YAMLError) as error:
-        raise AepConfigError(f"The mapping file {path!r} is not well formed: {' '.join(str(error).split())}") from error
+    except RecursionError:
+        raise AepConfigError(f"The mapping file {path!r} is not well formed: it is nested too deeply.") from None
+    except (ValueError, YAMLError) as error:
+        raise AepConfigError(f"The mapping file {path!r} is not well formed: {one_line(error, 300)}") from error
     return content.get("mappings") if isinstance(content, Mapping) else content
 
 
@@ -95,15 +98,16 @@ def derive_mappings(
 
     :param fields: the paths of the schema, see :func:`aep_provider.resources.xdm.field_paths`.
     :param derived: by column, the field that was made for it.
-    :raises AepConfigError: if not one column has a field; else columns without a field are left out.
+    :raises AepConfigError: if not one column has a field; else columns without a field of their own are left out.
     """
+    times = Counter(_folded(name) for name in column_names(columns))
     by_leaf: dict[str, list[str]] = {}
     for path, field in fields.items():
         if field.get("type") != "object":
             by_leaf.setdefault(_folded(path.rsplit(".", 1)[-1]), []).append(path)
     mappings = []
     for name in column_names(columns):
-        same_name = by_leaf.get(_folded(name), [])
+        same_name = by_leaf.get(_folded(name), []) if times[_folded(name)] == 1 else []
         destination = derived.get(name) or (same_name[0] if len(same_name) == 1 else None)
         if destination:
             mappings.append({"sourceType": "ATTRIBUTE", "source": name, "destination": destination})
@@ -136,6 +140,11 @@ def check_mappings(
                 f"The mapping of {source!r} leads to {destination!r}, a path that {schema} does not have."
                 + nearest(destination, fields)
             )
+
+
+def _first(*values: Any) -> Any:
+    """AEP answers in both dialects at once, and may leave one of them empty."""
+    return next((value for value in values if value is not None), None)
 
 
 def _source_type(written: str) -> str:
