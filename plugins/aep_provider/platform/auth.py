@@ -31,7 +31,7 @@ from aep_provider.platform.exchange import BACKOFF_CAP_SECONDS, Failure, Sending
 from aep_provider.platform.problems import read_problem, refusal
 from aep_provider.platform.settings import AepSettings, origin_of
 from aep_provider.platform.token_cache import TOKENS, Token, TokenCache
-from aep_provider.platform.wire import credentials, retry_after, user_agent
+from aep_provider.platform.wire import credentials, host_of, retry_after, user_agent
 
 MILLISECONDS_ABOVE: Final = 10**6
 LEAD_SECONDS: Final = 300.0
@@ -111,7 +111,7 @@ class TokenSource:
             unreached = lost.failure in {Failure.UNREACHED, Failure.UNTRUSTED}
             kind = AepConnectError if unreached else AepAnswerLostError
             raise kind(
-                f"Adobe's identity service gave no answer ({lost.reason})",
+                f"Adobe's identity service gave no answer ({host_of(settings.token_url)}: {lost.reason})",
                 method="POST",
                 path=path,
                 final=lost.failure is Failure.UNTRUSTED,

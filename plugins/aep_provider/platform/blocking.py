@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -36,8 +36,9 @@ class Raw:
     """An answer as it came."""
 
     status: int
-    headers: Mapping[str, str]
-    content: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    # A token may be in it.
+    content: bytes = field(repr=False)
 
 
 def new_session(connections: int = 16) -> requests.Session:

@@ -235,7 +235,8 @@ class Exchange:
 
     def failed(self, failure: Failure, reason: str = "") -> Verdict:
         """Judge a sending without a whole answer; ``reason`` is a word of the HTTP library."""
-        message = failure.value + (f" ({reason})" if reason else "")
+        reasons = ": ".join(part for part in (host_of(self._settings.gateway), reason) if part)
+        message = f"{failure.value} ({reasons})"
         where: dict[str, Any] = {
             "method": self.method,
             "path": self.path,

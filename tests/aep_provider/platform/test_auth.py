@@ -21,6 +21,7 @@ from aep_provider.errors import (
     AepThrottledError,
 )
 from aep_provider.platform.auth import AepAuth, TokenSource
+from aep_provider.platform.blocking import Raw
 from aep_provider.platform.client import AepAsyncClient
 from aep_provider.platform.settings import DEFAULT_SCOPES
 from aep_provider.platform.token_cache import TOKENS, TokenCache
@@ -327,6 +328,7 @@ class TestAnySession:
 
 def test_a_cache_says_nothing_about_its_tokens(settings: Any, cache: TokenCache, source: Any) -> None:
     token = source().token()
+    assert token not in repr(Raw(200, {"x": token}, token.encode()))
     entry = cache._entry(settings())
     assert token not in repr(entry)
     assert SECRET not in repr(vars(cache))
