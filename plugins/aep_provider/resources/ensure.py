@@ -12,11 +12,12 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
 from aep_provider.errors import (
+    AepConfigError,
     AepConflictError,
     AepDifferenceError,
     AepDuplicateError,
@@ -171,10 +172,14 @@ def ensure(
     :param if_exists: what to do with an object of the same name, see :class:`IfExists`.
     :param adopt: let ``update`` change an object that somebody else made, or that was edited by hand since.
     :param memory: keeps the intent before the request leaves, so that a retry in another process looks long enough.
+    :raises AepConfigError: ``if_exists`` is none of the three words.
     :raises AepDifferenceError: an object of the name is there, with another content than wanted.
     :raises AepDuplicateError: several objects of the name are there and it is not clear which one is meant.
     """
-    if_exists = IfExists(if_exists)
+    try:
+        if_exists = IfExists(if_exists)
+    except ValueError:
+        raise AepConfigError(f"if_exists is {if_exists!r}, but must be one of {', '.join(IfExists)}.") from None
     memory = memory or NoMemory()
     patience = patience or Patience()
     digest = fingerprint(resource.content())
@@ -183,7 +188,9 @@ def ensure(
     found = resource.find()
     if not found and intent:
         log.info("An earlier attempt may have created the %s %r: looking for it", resource.kind, resource.name)
-        found = _look_until(resource, float(intent["at"]) + patience.settle_seconds, patience)
+        # The worker of then may have had a clock that ran ahead.
+        at = min(float(intent["at"]), patience.now())
+        found = _look_until(resource, at + patience.settle_seconds, patience)
     if found:
         return _take(resource, found, digest, if_exists, adopt, mine=bool(intent), patience=patience)
     return _create(resource, digest, memory, patience)
@@ -205,6 +212,7 @@ def _own_intent(note: Mapping[str, Any] | None, resource: Resource, digest: str)
 def _create(resource: Resource, digest: str, memory: Memory, patience: Patience) -> Outcome:
     description = marked(resource.description, digest)
     lost: AepError | None = None
+    maybe_ours = False
     for _ in range(patience.attempts):
         at = patience.now()
         memory.remember({"kind": resource.kind, "name": resource.name, "digest": digest, "at": at})
@@ -214,15 +222,14 @@ def _create(resource: Resource, digest: str, memory: Memory, patience: Patience)
             if not (error.ambiguous or isinstance(error, AepConflictError)):
                 raise
             lost = error
+            maybe_ours = maybe_ours or error.ambiguous
             log.warning(
                 "Creating the %s %r had no clear answer, looking for it: %s", resource.kind, resource.name, error
             )
             found = _look_until(resource, at + patience.settle_seconds, patience)
             if found:
                 outcome = _take(resource, found, digest, IfExists.REUSE, adopt=False, mine=True, patience=patience)
-                return Outcome(
-                    outcome.kind, outcome.name, outcome.id, Action.CREATED, outcome.etag, duplicates=outcome.duplicates
-                )
+                return replace(outcome, action=Action.CREATED if maybe_ours else Action.REUSED)
         else:
             log.info("Created the %s %r: %s", resource.kind, resource.name, new_id)
             return Outcome(resource.kind, resource.name, new_id, Action.CREATED, etag)
@@ -305,9 +312,13 @@ def _refuse_unwanted_change(
     resource: Resource, existing: Existing, lines: list[str], if_exists: IfExists, adopt: bool
 ) -> None:
     """Three ways: what is wanted, what we last wrote (the mark), and what is there."""
-    if not lines:
-        return
     what = f"The {resource.kind} {existing.name!r} ({existing.id})"
+    if not lines:
+        if existing.mark is None and not adopt:
+            raise AepDifferenceError(
+                f"{what} was made by somebody else. Pass adopt=True to send our credentials into it all the same."
+            )
+        return
     if if_exists is not IfExists.UPDATE:
         raise AepDifferenceError(
             f"{what} is there already with another definition. {told(lines)} "
