@@ -146,19 +146,17 @@ class TableFolder:
         return self._path(name).stat().st_size
 
     def _files(self) -> dict[str, Path]:
+        listing = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
         files = [
             path
-            for path in sorted(self._folder.iterdir())
+            for path in listing
             if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file() and _usable(path)
         ]
         shared = Counter(path.stem for path in files)
         return {path.stem if shared[path.stem] == 1 else path.name: path for path in files}
 
     def _path(self, name: str) -> Path:
-        try:
-            return self._files()[name]
-        except FileNotFoundError:
-            raise KeyError(name) from None
+        return self._files()[name]
 
     def _kinds(self, name: str) -> list[tuple[str, str]]:
         path = self._path(name)

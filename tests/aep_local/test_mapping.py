@@ -1,0 +1,116 @@
+"""Mappings: rows become nested XDM rows, or say which field refused what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aep_local import xdm
+from aep_local.mapping import Mapper, Rejection, problems
+
+TEXT = {"type": "string"}
+ROOT = xdm.tree(
+    {
+        "properties": {
+            "_id": TEXT,
+            "_acme": {
+                "type": "object",
+                "properties": {
+                    "count": {"type": "integer"},
+                    "at": {"type": "string", "format": "date-time"},
+                    "deep": {"type": "object", "properties": {"a": TEXT, "b": {"type": "boolean"}}},
+                },
+            },
+        }
+    }
+)
+COLUMNS = ["Id", "n", "when", "address", "address.city"]
+
+
+def attribute(source: str, destination: str) -> dict[str, Any]:
+    return {"sourceType": "ATTRIBUTE", "source": source, "destination": destination}
+
+
+def static(source: Any, destination: str) -> dict[str, Any]:
+    return {"sourceType": "STATIC", "source": source, "destination": destination}
+
+
+def test_a_row_becomes_nested_and_typed() -> None:
+    mapper = Mapper(
+        [
+            attribute("Id", "_id"),
+            attribute("n", "_acme.count"),
+            attribute("when", "_acme.at"),
+            attribute("address.street.name", "_acme.deep.a"),
+            static("true", "_acme.deep.b"),
+        ],
+        ROOT,
+        COLUMNS,
+    )
+    assert mapper.columns == ["Id", "n", "when", "address"]
+    row = {"Id": " x ", "n": "12", "when": "2024-02-29", "address": {"street": {"name": "Main"}}}
+    assert mapper.row(row) == {
+        "_id": " x ",
+        "_acme": {"count": 12, "at": "2024-02-29T00:00:00Z", "deep": {"a": "Main", "b": True}},
+    }
+    assert mapper.row(dict.fromkeys(mapper.columns)) == {"_acme": {"deep": {"b": True}}}
+
+
+def test_a_column_with_a_dot_goes_before_a_path() -> None:
+    mapper = Mapper([attribute("address.city", "_id")], ROOT, COLUMNS)
+    assert mapper.columns == ["address.city"]
+    assert mapper.row({"address.city": "Bonn"}) == {"_id": "Bonn"}
+
+
+def test_a_rejection_names_every_field() -> None:
+    mapper = Mapper([attribute("n", "_acme.count"), attribute("when", "_acme.at")], ROOT, COLUMNS)
+    result = mapper.row({"n": "many", "when": 7})
+    assert isinstance(result, Rejection)
+    assert [(each.path, each.reason) for each in result.errors] == [
+        ("_acme.count", "text is not an integer"),
+        ("_acme.at", "integer is not a date-time"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "problem"),
+    [
+        (attribute("Id", "_acme.nothing"), "destination _acme.nothing is not in the schema"),
+        (attribute("Id", "_ID"), "destination _ID is not in the schema"),
+        (attribute("Id", ""), "destination  is not in the schema"),
+        (attribute("id", "_id"), "source attribute id is unknown"),
+        (static("soon", "_acme.at"), "the static value does not fit _acme.at: text is not a date-time"),
+        (static("x", "_acme.deep"), "the static value does not fit _acme.deep: text is not an object"),
+        (
+            {"sourceType": "EXPRESSION", "source": "upper(Id)", "destination": "_id"},
+            "source 'upper(Id)' is an expression",
+        ),
+    ],
+)
+def test_problems_are_told_by_name(mapping: dict[str, Any], problem: str) -> None:
+    (found,) = problems([mapping], ROOT, COLUMNS)
+    assert len(found) == 1
+    assert found[0].startswith(problem)
+    with pytest.raises(ValueError, match="mapping 0"):
+        Mapper([mapping], ROOT, COLUMNS)
+
+
+def test_a_destination_is_filled_once() -> None:
+    for second in ("_acme.deep.a", "_acme.deep", "_acme"):
+        found = problems([attribute("Id", "_acme.deep.a"), attribute("n", second)], ROOT, COLUMNS)
+        assert found[0] == []
+        assert found[1] == [f"destination {second} is already the target of mapping 0"]
+
+
+def test_unknown_columns_are_not_a_problem_yet() -> None:
+    assert problems([attribute("anything", "_id")], ROOT, None) == [[]]
+
+
+def test_required_fields() -> None:
+    root = xdm.tree({"properties": {"_id": TEXT, "name": TEXT}, "required": ["_id"]})
+    mapper = Mapper([attribute("Id", "_id"), attribute("n", "name")], root, COLUMNS)
+    assert mapper.row({"Id": "1", "n": None}) == {"_id": "1"}
+    result = mapper.row({"Id": None, "n": "x"})
+    assert isinstance(result, Rejection)
+    assert [each.path for each in result.errors] == ["_id"]
