@@ -10,6 +10,7 @@ is there. `check` finds what is wrong with the parameters before anything but th
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ with DAG(
     doc_md=__doc__,
     tags=["aep", "provisioning"],
     template_searchpath=[str(INCLUDE)],
-    default_args={"retries": 2},
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
     max_active_runs=8,
 ) as dag:
     reach = {"aep_conn_id": dag.param("aep_conn_id"), "sandbox": dag.param("sandbox")}

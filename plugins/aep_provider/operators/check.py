@@ -48,7 +48,7 @@ class AepCheckDataflowOperator(AepBaseOperator):
     *Idempotency*: creates nothing.
 
     *XCom*: ``return_value`` is the id of the base connection, so that what follows can hang on this task alone; ``name``,
-    ``dataset``, ``columns`` (in AEP's form), ``mappings`` (normal form), ``start_time`` (epoch seconds or None),
+    ``dataset``, ``columns`` (in AEP's form), ``mappings`` (normal form), ``start_time`` (epoch seconds, empty for soon),
     ``requests``.
 
     :raises AirflowFailException: with one line that says what is wrong, where, and how to mend it.
@@ -146,7 +146,8 @@ class AepCheckDataflowOperator(AepBaseOperator):
             dataset=self.dataset or name,
             columns=checked.columns,
             mappings=checked.mappings,
-            start_time=start_time,
+            # Airflow takes an XCom without a value for one that is not there.
+            start_time=start_time or "",
         )
         return self.base_connection_id
 
