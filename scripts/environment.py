@@ -46,6 +46,8 @@ def airflow_environment(home: Path = HOME, *, port: int = 8080) -> dict[str, str
         # SQLite: at 16 and more, "database is locked" ends the scheduler.
         "CORE__PARALLELISM": 8,
         "CORE__MAX_ACTIVE_TASKS_PER_DAG": 8,
+        # Five minutes suit a service far away; here a retry that can help helps at once.
+        "CORE__DEFAULT_TASK_RETRY_DELAY": 5,
         "CORE__TEST_CONNECTION": "Enabled",
         "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": True,
         "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
