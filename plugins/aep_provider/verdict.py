@@ -136,8 +136,8 @@ def judge(run: Mapping[str, Any]) -> Verdict:
         rows_rejected=rejected,
         reasons=reasons,
         batch_ids=list(dict.fromkeys(_batches(activities))),
-        started_at=_milliseconds(times.get("startedAtUTC")),
-        completed_at=_milliseconds(times.get("completedAtUTC")),
+        started_at=milliseconds(times.get("startedAtUTC")),
+        completed_at=milliseconds(times.get("completedAtUTC")),
     )
 
 
@@ -194,7 +194,8 @@ def _count(value: object) -> int | None:
     return number if number >= 0 else None
 
 
-def _milliseconds(value: object) -> int | None:
+def milliseconds(value: object) -> int | None:
+    """Return a moment that AEP tells in milliseconds, or by mistake in seconds; None where it does not tell it."""
     number = _count(value)
     return number * 1000 if number is not None and number < _MILLISECONDS_FROM else number
 

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from aep_provider.errors import AepError
 from aep_provider.hooks.aep import AepHook
-from aep_provider.operators.rendered import truth
+from aep_provider.operators.rendered import text, truth
 from aep_provider.resources.ensure import Action, IfExists, Outcome, Resource, ensure
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class ReachesAep:
 
     def hook(self) -> AepHook:
         """Return a hook; use it in a ``with`` block."""
-        return AepHook(self.aep_conn_id, self.sandbox or None, caller=type(self).__name__)
+        return AepHook(self.aep_conn_id, text(self.sandbox), caller=type(self).__name__)
 
 
 class AepBaseOperator(ReachesAep, BaseOperator):

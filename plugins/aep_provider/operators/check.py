@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aep_provider.operators.base import AepBaseOperator, publish
-from aep_provider.operators.rendered import epoch_seconds, truth, whole_number
+from aep_provider.operators.rendered import epoch_seconds, listed, text, truth, whole_number
 from aep_provider.resources.check import DataflowRequest, check_dataflow
 from aep_provider.resources.connectors import connector
 from aep_provider.resources.mapping import read_mappings
@@ -116,34 +116,35 @@ class AepCheckDataflowOperator(AepBaseOperator):
 
     def run_step(self, context: Context, hook: AepHook) -> str:
         system = connector(self.source)
-        name = self.name or f"{system.title} {self.table}"
+        name = text(self.name) or f"{system.title} {self.table}"
+        dataset = text(self.dataset)
         start_time = epoch_seconds(self.start_time)
         request = DataflowRequest(
             name=name,
             connector=system,
             table=self.table,
             schema=SchemaChoice(
-                existing=self.schema,
+                existing=text(self.schema),
                 title=name,
-                schema_class=self.schema_class or PROFILE_CLASS,
-                field_groups=self.field_groups or (),
+                schema_class=text(self.schema_class) or PROFILE_CLASS,
+                field_groups=listed(self.field_groups, "field_groups") or (),
                 derive=truth(self.derive_fields, "derive_fields") is not False,
             ),
-            columns=self.columns,
+            columns=listed(self.columns, "columns") or None,
             mappings=self._given_mappings(context),
             frequency=self.frequency,
             interval=whole_number(self.interval, "interval"),
             backfill=truth(self.backfill, "backfill"),
-            delta_column=self.delta_column or None,
+            delta_column=text(self.delta_column),
             start_time=start_time,
-            further_names={"name of the dataset": self.dataset} if self.dataset else {},
+            further_names={"name of the dataset": dataset} if dataset else {},
         )
         checked = check_dataflow(hook.client, request, self.base_connection_id)
         self.log.info("%s: %d columns, %d mappings", name, len(checked.columns), len(checked.mappings))
         publish(
             context,
             name=name,
-            dataset=self.dataset or name,
+            dataset=dataset or name,
             columns=checked.columns,
             mappings=checked.mappings,
             # Airflow takes an XCom without a value for one that is not there.
@@ -152,8 +153,9 @@ class AepCheckDataflowOperator(AepBaseOperator):
         return self.base_connection_id
 
     def _given_mappings(self, context: Context) -> Any:
-        if not isinstance(self.mappings, str):
-            return self.mappings
+        path = text(self.mappings) if isinstance(self.mappings, str) else None
+        if path is None or path.lstrip().startswith("["):
+            return listed(self.mappings, "mappings")
         search = context["dag"].template_searchpath or ()
         roots = [Path(root) for root in ([search] if isinstance(search, str) else search)]
-        return read_mappings(self.mappings, roots)
+        return read_mappings(path, roots)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aep_provider.operators.base import AepEnsureOperator, publish_outcome
+from aep_provider.operators.rendered import text
 from aep_provider.resources.connection import BaseConnection, test_connection
 from aep_provider.resources.connectors import connector
-from aep_provider.resources.ensure import Action
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -30,7 +30,8 @@ class AepCreateConnectionOperator(AepEnsureOperator):
     :param name: name of the base connection, by default made of the two above.
     :param authentication: AEP's name of the way in, by default the source's first.
 
-    *Idempotency*: the natural key is the name. ``if_exists="update"`` sends the credentials again and tests them.
+    *Idempotency*: the natural key is the name. ``if_exists="update"`` sends the credentials again. They are tested
+        either way.
 
     *XCom*: ``return_value`` is the id of the base connection; ``name``, ``etag``, ``action``, ``created``, ``requests``.
 
@@ -68,16 +69,16 @@ class AepCreateConnectionOperator(AepEnsureOperator):
         system = connector(self.source)
         return BaseConnection(
             client,
-            name=self.name or f"{system.title} via {self.source_conn_id}",
+            name=text(self.name) or f"{system.title} via {self.source_conn_id}",
             connector=system,
             login=hook.source_login(self.source_conn_id),
-            authentication=self.authentication,
-            description=self.description,
+            authentication=text(self.authentication),
+            description=text(self.description),
         )
 
     def run_step(self, context: Context, hook: AepHook) -> str:
         outcome = self.ensured(context, self.resource(hook.client, hook))
         publish_outcome(context, outcome)
-        if outcome.action is not Action.REUSED:
-            test_connection(hook.client, outcome.id)
+        # Also one that is there already: an earlier try may have made it and failed here.
+        test_connection(hook.client, outcome.id)
         return outcome.id

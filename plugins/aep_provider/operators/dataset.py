@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aep_provider.operators.base import AepEnsureOperator
+from aep_provider.operators.rendered import text
 from aep_provider.resources.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -45,4 +46,6 @@ class AepCreateDatasetOperator(AepEnsureOperator):
         self.description = description
 
     def resource(self, client: AepClient, hook: AepHook) -> Dataset:  # noqa: ARG002
-        return Dataset(client, name=self.name, schema_id=self.schema_id, tags=self.tags, description=self.description)
+        return Dataset(
+            client, name=self.name, schema_id=self.schema_id, tags=self.tags, description=text(self.description)
+        )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aep_provider.operators.base import AepEnsureOperator
-from aep_provider.operators.rendered import epoch_seconds, number, truth, whole_number
+from aep_provider.operators.rendered import epoch_seconds, number, text, truth, whole_number
 from aep_provider.resources.connectors import connector
 from aep_provider.resources.flow import START_MARGIN_SECONDS, Flow, FlowDefinition
 from aep_provider.resources.flow_spec import find_flow_spec
@@ -121,11 +121,11 @@ class AepCreateFlowOperator(AepEnsureOperator):
             backfill=truth(self.backfill, "backfill"),
             start_time=epoch_seconds(self.start_time),
             start_delay_seconds=whole_number(self.start_delay_seconds, "start_delay_seconds") or START_MARGIN_SECONDS,
-            delta_column=self.delta_column or None,
-            delta_format=self.delta_format or connector(self.source).date_format,
-            delta_timezone=self.delta_timezone,
+            delta_column=text(self.delta_column),
+            delta_format=text(self.delta_format) or connector(self.source).date_format,
+            delta_timezone=text(self.delta_timezone) or "UTC",
             partial_ingestion_percent=number(self.partial_ingestion_percent, "partial_ingestion_percent"),
             error_diagnostics=truth(self.error_diagnostics, "error_diagnostics") is not False,
-            description=self.description,
+            description=text(self.description),
         )
-        return Flow(client, definition, find_flow_spec(client, flow_spec_id=self.flow_spec_id))
+        return Flow(client, definition, find_flow_spec(client, flow_spec_id=text(self.flow_spec_id)))

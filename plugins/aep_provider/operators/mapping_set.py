@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from aep_provider.errors import AepConfigError
 from aep_provider.operators.base import AepEnsureOperator
+from aep_provider.operators.rendered import listed, text
 from aep_provider.resources.columns import check_columns
-from aep_provider.resources.mapping import derive_mappings, normal_mappings
+from aep_provider.resources.mapping import TENANT_PLACEHOLDER, derive_mappings, normal_mappings
 from aep_provider.resources.mapping_set import MappingSet
 from aep_provider.resources.schema import resolved, tenant_id
 from aep_provider.resources.xdm import DerivedFields, field_paths
@@ -53,11 +55,15 @@ class AepCreateMappingSetOperator(AepEnsureOperator):
         return MappingSet(client, schema_id=self.schema_id, mappings=self._mappings(client))
 
     def _mappings(self, client: AepClient) -> Sequence[Mapping[str, Any]]:
-        if self.mappings is not None:
-            tenant = tenant_id(client) if "{TENANT_ID}" in str(self.mappings) else None
-            return normal_mappings(self.mappings, tenant)
-        columns = check_columns(self.columns)
+        mappings, columns = listed(self.mappings, "mappings"), listed(self.columns, "columns")
+        if mappings is not None:
+            tenant = tenant_id(client) if TENANT_PLACEHOLDER in str(mappings) else None
+            return normal_mappings(mappings, tenant)
+        if columns is None:
+            raise AepConfigError("A mapping set needs mappings, or columns to derive them from.")
+        columns = check_columns(columns)
         fields = field_paths(resolved(client, "schemas", self.schema_id))
-        derived = DerivedFields(tenant_id(client), self.table, columns).paths() if self.table else {}
+        table = text(self.table)
+        derived = DerivedFields(tenant_id(client), table, columns).paths() if table else {}
         there = {column: path for column, path in derived.items() if path in fields}
         return derive_mappings(columns, fields, there)

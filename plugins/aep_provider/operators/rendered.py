@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from aep_provider.errors import AepConfigError
+from aep_provider.errors import AepConfigError, one_line
 
 
 def epoch_seconds(moment: str | int | None) -> int | None:
@@ -15,10 +19,10 @@ def epoch_seconds(moment: str | int | None) -> int | None:
     :param moment: epoch seconds, or ISO 8601 (without an offset it is taken as UTC).
     :raises AepConfigError: if it is neither.
     """
-    if moment is None or moment == "":
+    if _is_none(moment):
         return None
-    if isinstance(moment, int) or str(moment).isdigit():
-        return int(moment)
+    if not isinstance(moment, bool) and str(moment).isdecimal():
+        return int(str(moment))
     try:
         parsed = datetime.fromisoformat(str(moment))
     except ValueError:
@@ -34,13 +38,13 @@ def whole_number(value: Any, what: str) -> int | None:
 
     :raises AepConfigError: if it is no whole number.
     """
-    if value is None or value == "":
+    if _is_none(value):
         return None
     try:
         if isinstance(value, bool) or int(value) != float(value):
             raise ValueError
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise AepConfigError(f"{what} is {value!r}, but must be a whole number.") from None
 
 
@@ -67,6 +71,36 @@ def number(value: Any, what: str) -> float:
     try:
         if isinstance(value, bool):
             raise TypeError
-        return float(value)
-    except (TypeError, ValueError):
+        if not math.isfinite(read := float(value)):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
         raise AepConfigError(f"{what} is {value!r}, but must be a number.") from None
+    return read
+
+
+def text(value: Any) -> str | None:
+    """Return a text that may be left out: an empty one, and what a template makes of None, are none."""
+    return None if _is_none(value) else str(value)
+
+
+def listed(value: Any, what: str) -> list[Any] | None:
+    """
+    Return a list that may have been rendered as JSON, None if it was left out.
+
+    :raises AepConfigError: if it is no list.
+    """
+    if _is_none(value):
+        return None
+    if isinstance(value, str):
+        with suppress(ValueError, RecursionError):
+            value = json.loads(value)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return list(value)
+    raise AepConfigError(
+        f"{what} is {one_line(repr(value), 80)}, but must be a list. A template makes a text of it, unless the DAG has "
+        "render_template_as_native_obj=True."
+    )
+
+
+def _is_none(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value.strip().lower() in ("", "none"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from aep_provider.errors import AepConfigError
 from aep_provider.operators.base import XCOM_ACTION, XCOM_CREATED, AepEnsureOperator, publish, publish_outcome
-from aep_provider.operators.rendered import truth
+from aep_provider.operators.rendered import listed, text, truth
 from aep_provider.resources.columns import check_columns
 from aep_provider.resources.ensure import Action
 from aep_provider.resources.schema import PROFILE_CLASS, DerivedFieldGroup, Schema, existing_schema, tenant_id
@@ -78,10 +79,10 @@ class AepCreateSchemaOperator(AepEnsureOperator):
 
     def run_step(self, context: Context, hook: AepHook) -> str:
         choice = SchemaChoice(
-            self.schema,
-            self.title,
-            self.schema_class or PROFILE_CLASS,
-            self.field_groups or (),
+            text(self.schema),
+            text(self.title),
+            text(self.schema_class) or PROFILE_CLASS,
+            listed(self.field_groups, "field_groups") or (),
             truth(self.derive_fields, "derive_fields") is not False,
         )
         choice.check()
@@ -99,14 +100,17 @@ class AepCreateSchemaOperator(AepEnsureOperator):
                 title=str(choice.title),
                 class_id=class_id,
                 field_groups=field_groups,
-                description=self.description,
+                description=text(self.description),
             ),
         )
         publish_outcome(context, outcome)
         return outcome.id
 
     def _derived_field_group(self, context: Context, hook: AepHook, choice: SchemaChoice, class_id: str) -> str:
-        fields = choice.derived(tenant_id(hook.client), self.table or str(self.title), check_columns(self.columns))
+        columns = listed(self.columns, "columns")
+        if not columns:
+            raise AepConfigError("derive_fields needs columns to make fields of: give them, or switch it off.")
+        fields = choice.derived(tenant_id(hook.client), text(self.table) or str(choice.title), check_columns(columns))
         assert fields is not None  # noqa: S101  the choice derives
         group = DerivedFieldGroup(hook.client, title=choice.group_title, class_id=class_id, fields=fields)
         outcome = self.ensured(context, group)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aep_provider.operators.base import AepEnsureOperator
+from aep_provider.operators.rendered import listed, text
 from aep_provider.resources.columns import choose_columns
 from aep_provider.resources.connection import table_columns
 from aep_provider.resources.connectors import connector
@@ -64,15 +65,15 @@ class AepCreateSourceConnectionOperator(AepEnsureOperator):
 
     def resource(self, client: AepClient, hook: AepHook) -> SourceConnection:  # noqa: ARG002
         system = connector(self.source)
-        columns = self.columns
+        columns = listed(self.columns, "columns") or None
         if columns is None or any(isinstance(column, str) for column in columns):
             columns = choose_columns(table_columns(client, self.base_connection_id, self.table), columns, self.table)
         return SourceConnection(
             client,
-            name=self.name or f"{system.title} {self.table}",
+            name=text(self.name) or f"{system.title} {self.table}",
             connector=system,
             base_connection_id=self.base_connection_id,
             table=self.table,
             columns=columns,
-            description=self.description,
+            description=text(self.description),
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aep_provider.operators.base import AepEnsureOperator
+from aep_provider.operators.rendered import text
 from aep_provider.resources.target_connection import TargetConnection
 
 if TYPE_CHECKING:
@@ -50,5 +51,5 @@ class AepCreateTargetConnectionOperator(AepEnsureOperator):
             name=self.name,
             dataset_id=self.dataset_id,
             schema_id=self.schema_id,
-            description=self.description,
+            description=text(self.description),
         )

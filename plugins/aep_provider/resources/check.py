@@ -107,7 +107,10 @@ def _check_table(client: AepClient, base_connection_id: str, table: str) -> None
 
 def _check_start(client: AepClient, request: DataflowRequest) -> None:
     """A start time that has passed is no mistake when the flow is there already."""
-    if request.start_time is None or request.start_time > time.time():
+    if request.start_time is None:
         return
-    if not any(flow_service.named(client, flow.COLLECTION, request.name)):
+    try:
         check_start(request.start_time, time.time())
+    except AepConfigError:
+        if not any(flow_service.named(client, flow.COLLECTION, request.name)):
+            raise

@@ -73,7 +73,7 @@ class BaseConnection(Resource):
             return super().change(existing, description)
         operations: list[dict[str, Any]] = [
             {"op": "replace", "path": "/auth/params", "value": self._params},
-            {"op": "replace", "path": "/description", "value": description},
+            flow_service.described(existing, description),
         ]
         return flow_service.patch(self._client, COLLECTION, existing.id, existing.etag, operations)
 

@@ -78,8 +78,13 @@ class Dataset(Resource):
         """Tags can be changed, the schema cannot."""
         if existing.content["schema"] != self._schema_id:
             return super().change(existing, description)
-        body = {"description": description, "tags": self._tags}
-        self._client.patch(f"{COLLECTION}/{quote(existing.id, safe='')}", json=body)
+        path = f"{COLLECTION}/{quote(existing.id, safe='')}"
+        # Whether AEP merges tags or replaces them all is nowhere said, so those of others are sent along.
+        there = self._client.get(path).body
+        item = there.get(existing.id) if isinstance(there, dict) else None
+        if not isinstance(item, dict):
+            raise AepAnswerError(f"GET {COLLECTION}: the answer does not hold the dataset.")
+        self._client.patch(path, json={"description": description, "tags": {**(item.get("tags") or {}), **self._tags}})
         return None
 
     def _existing(self, key: str, item: Mapping[str, Any]) -> Existing:

@@ -95,13 +95,14 @@ class Flow(Resource):
         wanted = self.content()
         self._refuse_frozen(existing, wanted)
         document = flow_service.read(self._client, COLLECTION, existing.id)
-        operations: list[dict[str, Any]] = [{"op": "replace", "path": "/description", "value": description}]
+        operations: list[dict[str, Any]] = [flow_service.described(existing, description)]
         if existing.content["mapping"] != wanted["mapping"]:
             operations.append(_replace_mapping(document, self._mapping()))
         if existing.content["schedule"] != wanted["schedule"]:
             operations.append({"op": "replace", "path": "/scheduleParams/interval", "value": self._interval})
         if existing.content["options"] != wanted["options"]:
-            operations.append({"op": "replace", "path": "/options", "value": self._options()})
+            # A flow made by hand may have none yet, and adding replaces what is there.
+            operations.append({"op": "add", "path": "/options", "value": self._options()})
         return flow_service.patch(self._client, COLLECTION, existing.id, existing.etag, operations)
 
     def _refuse_frozen(self, existing: Existing, wanted: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from aep_provider.errors import AepAnswerError, AepInvalidRequestError
 from aep_provider.platform.client import AepClient
 from aep_provider.platform.paging import flow_service_items, single
 from aep_provider.platform.services import FLOW_SERVICE
+from aep_provider.resources.ensure import Existing
 
 # "Bad operator, field, query parameter or value": the filter itself was refused.
 _FILTER_REFUSED = {1440, *range(1448, 1455)}
@@ -52,12 +53,24 @@ def read(client: AepClient, collection: str, object_id: str) -> dict[str, Any]:
 
 
 def create(client: AepClient, collection: str, body: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Create an object and return its id and etag."""
+    """
+    Create an object and return its id and etag.
+
+    :raises AepAnswerError: ambiguous, if the answer bears no id: the object may be there.
+    """
     answer = client.post(path_of(collection), json=body)
-    created = single(answer.body)
+    try:
+        created = single(answer.body)
+    except AepAnswerError:
+        created = {}
     if not isinstance(created.get("id"), str):
         raise AepAnswerError(f"POST {path_of(collection)}: the answer to a creation bears no id.", ambiguous=True)
     return created["id"], created.get("etag")
+
+
+def described(existing: Existing, description: str) -> dict[str, Any]:
+    """Return the operation that writes a description; where there is none yet, there is nothing to replace."""
+    return {"op": "add" if existing.description is None else "replace", "path": "/description", "value": description}
 
 
 def patch(

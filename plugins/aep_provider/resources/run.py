@@ -8,6 +8,7 @@ from typing import Any
 from aep_provider.platform.client import AepClient
 from aep_provider.platform.paging import flow_service_items, single
 from aep_provider.resources import flow_service
+from aep_provider.verdict import milliseconds
 
 COLLECTION = "runs"
 
@@ -37,5 +38,10 @@ def first_since(runs: Iterable[dict[str, Any]], since: int) -> dict[str, Any] | 
 
     :param since: epoch milliseconds.
     """
-    later = [run for run in runs if (run.get("createdAt") or 0) >= since]
-    return min(later, key=lambda run: (run.get("createdAt") or 0, str(run.get("id"))), default=None)
+    later = [run for run in runs if _created_at(run) >= since]
+    return min(later, key=lambda run: (_created_at(run), str(run.get("id"))), default=None)
+
+
+def _created_at(run: dict[str, Any]) -> int:
+    """A run that does not say when it was created is taken as old: it may be one that somebody else has waited for."""
+    return milliseconds(run.get("createdAt")) or 0

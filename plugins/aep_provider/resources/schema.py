@@ -58,7 +58,12 @@ def existing_schema(client: AepClient, title_or_id: str) -> str:
     for entry in registry_results(client, "/tenant/schemas", _by_title(title_or_id)):
         if entry.get("title") == title_or_id:
             return str(entry["$id"])
-    known = [str(entry.get("title")) for entry in registry_results(client, "/tenant/schemas", {"orderby": "title"})]
+    # The title of somebody else's schema may hold what filters cannot carry, such as a comma.
+    known = {}
+    for entry in registry_results(client, "/tenant/schemas", {"orderby": "title"}):
+        known[str(entry.get("title"))] = str(entry["$id"])
+    if title_or_id in known:
+        return known[title_or_id]
     raise AepConfigError(
         f"There is no schema with the title {title_or_id!r} in the sandbox.{nearest(title_or_id, known)}"
     )

@@ -43,6 +43,8 @@ class SchemaChoice:
                 raise AepConfigError("An existing schema is named, and field groups too: leave one of them out.")
             return
         check_name(self.title, "title of the schema")
+        if self.derive:
+            check_name(self.group_title, "title of the derived field group")
         if not self.derive and not self.field_groups:
             raise AepConfigError(
                 "The schema has a class but no field group: name at least one, or let one be derived from the columns."

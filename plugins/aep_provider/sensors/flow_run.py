@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
-from aep_provider.errors import AepConfigError, AepError, AepRunFailedError, AepRunPartialError
+from aep_provider.errors import (
+    AepAnswerError,
+    AepConfigError,
+    AepError,
+    AepNotFoundError,
+    AepRunFailedError,
+    AepRunPartialError,
+)
 from aep_provider.hooks.aep import AepHook
 from aep_provider.operators.base import ReachesAep, final_errors_end_the_task, publish
-from aep_provider.operators.rendered import epoch_seconds, number, whole_number
+from aep_provider.operators.rendered import epoch_seconds, number, text, whole_number
 from aep_provider.resources.run import first_since, read_run, runs_of
 from aep_provider.triggers.flow_run import EVENT_ENDED, EVENT_ERROR, AepFlowRunTrigger, checked_event
 from aep_provider.verdict import RunState, Tolerance, Verdict, judge, verdict_of
@@ -95,9 +102,9 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
         self.defer(
             trigger=AepFlowRunTrigger(
                 aep_conn_id=self.aep_conn_id,
-                sandbox=self.sandbox or None,
-                flow_id=self.flow_id,
-                run_id=self.run_id,
+                sandbox=text(self.sandbox),
+                flow_id=text(self.flow_id),
+                run_id=text(self.run_id),
                 since=self._since(),
                 poke_interval=self.poke_interval,
                 deadline=time.time() + self.timeout,
@@ -122,22 +129,32 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
             if kind == EVENT_ERROR:
                 raise AepError(str(told.get("message")), final=bool(told.get("final")))
             seen = verdict_of(told.get("verdict"))
-            if kind == EVENT_ENDED and seen:
+            if kind == EVENT_ENDED:
+                if seen is None:
+                    raise AepAnswerError("The wait for the flow run ended without a verdict.")
                 return self._end(context, seen)
         last = seen.in_words() if seen else "No run has appeared yet."
         raise AirflowSensorTimeout(f"{self._awaited()} did not end within {self.timeout:.0f} seconds. {last}")
 
     def _look(self) -> Verdict | None:
-        if not (self.flow_id or self.run_id):
+        """Return what is known of the run. What may pass by itself is borne until time is up."""
+        flow_id, run_id, since = text(self.flow_id), text(self.run_id), self._since()
+        if not (flow_id or run_id):
             raise AepConfigError("The sensor needs a flow_id or a run_id to wait for.")
         verdict: Verdict | None = None
-        with self.hook() as hook:
-            if self.run_id:
-                verdict = judge(read_run(hook.client, self.run_id))
-            else:
-                first = first_since(runs_of(hook.client, str(self.flow_id)), self._since())
-                verdict = judge(first) if first else None
-        self.log.info("%s", verdict.in_words() if verdict else f"Flow {self.flow_id} has no run yet")
+        try:
+            with self.hook() as hook:
+                if run_id:
+                    verdict = judge(read_run(hook.client, run_id))
+                else:
+                    first = first_since(runs_of(hook.client, str(flow_id)), since)
+                    verdict = judge(first) if first else None
+        except AepError as error:
+            if error.final and not isinstance(error, AepNotFoundError):
+                raise
+            self.log.warning("Looking for the run failed, trying again: %s", error)
+        else:
+            self.log.info("%s", verdict.in_words() if verdict else f"{self._awaited()} has not appeared yet")
         return verdict
 
     def _end(self, context: Context, verdict: Verdict) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from aep_provider.errors import AepAnswerError, AepError
+from aep_provider.errors import AepAnswerError, AepError, AepNotFoundError
 from aep_provider.hooks.aep import AepHook
 from aep_provider.platform.client import AepAsyncClient
 from aep_provider.platform.paging import flow_service_items_async, single
@@ -85,6 +85,10 @@ class AepFlowRunTrigger(BaseTrigger):
             try:
                 verdict = await self._look(client)
                 failures = 0
+            except AepNotFoundError as error:
+                # Runs appear minutes late, and not in lists alone.
+                self.log.info("The run has not appeared yet: %s", error)
+                verdict, failures = None, 0
             except AepError as error:
                 failures += 1
                 if error.final or failures > MOST_FAILURES_IN_A_ROW:
