@@ -20,7 +20,7 @@ import duckdb
 
 from aep_local import duck, xdm
 from aep_local.mapping import Rejection
-from aep_local.values import compact
+from aep_local.values import compact, json_ready
 
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
@@ -183,7 +183,7 @@ class RowErrors:
             {"code": "MAPPER-3700-400", "column": error.path, "message": f"row {number}, {error.path}: {error.reason}"}
             for error in rejection.errors
         ]
-        self._file.write(compact({"_row": number, "_errors": errors, "row": row}) + "\n")
+        self._file.write(compact({"_row": number, "_errors": errors, "row": json_ready(row)}) + "\n")
 
 
 def lines(path: Path) -> Iterator[str]:

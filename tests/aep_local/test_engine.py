@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import json
 import time
@@ -296,6 +297,40 @@ def test_a_parquet_source_with_nested_columns(shop: Workshop) -> None:
         (2, None, None, None),
         (3, None, None, {"city": None, "nr": None}),
     ]
+
+
+def test_a_rejected_row_of_a_parquet_source_is_kept_too(shop: Workshop) -> None:
+    with duckdb.connect() as writer:
+        writer.execute(
+            "COPY (SELECT 1.5::DECIMAL(3, 1) AS n, TIMESTAMP '2024-02-29 01:00:00' AS moment, 'x'::BLOB AS raw) "
+            f"TO '{shop.tables / 't.parquet'}' (FORMAT parquet)"
+        )
+    shop.prepare({"n": WHOLE, "moment": MOMENT, "raw": TEXT})
+    run = shop.ended(shop.run(shop.flow("t", options={"errorDiagnosticsEnabled": True})))
+    assert counts(run) == (1, 0, 1)
+    (line,) = shop.engine.landing.row_errors(batch_id(run)).read_text().splitlines()
+    assert json.loads(line)["row"] == {"n": 1.5, "moment": "2024-02-29T01:00:00Z", "raw": "78"}
+    assert [each["column"] for each in json.loads(line)["_errors"]] == ["n", "raw"]
+
+
+def test_every_letter_and_every_digit_lands(shop: Workshop) -> None:
+    texts = ["a\0b", "\u2028\u2029", "\U0010ffff", "\\", '"', "'", "\t", "null", "NaN", "{}", "x" * 100_000, "\x7f\x1f"]
+    numbers = [0.1, 1e-308, 1.7976931348623157e308, 5e-324, -0.0, 123456789.123456, 2**53 + 2.0]
+    wholes = [2**63 - 1, -(2**63), 0, 2**53 + 1]
+    moments = ["0001-01-01 00:00:00", "9999-12-31 23:59:59.999999", "1970-01-01 00:00:00.000001", "1582-10-10 00:00:00"]
+    count = len(texts)
+    columns = [(each * count)[:count] for each in (numbers, wholes, moments)]
+    with (shop.tables / "t.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "number", "whole", "moment"])
+        writer.writerows(zip(texts, *columns, strict=True))
+    shop.prepare({"text": TEXT, "number": NUMBER, "whole": WHOLE, "moment": MOMENT})
+    run = shop.ended(shop.run(shop.flow("t")))
+    assert counts(run) == (count, count, 0)
+    landed = shop.rows("text, number, whole, strftime(moment, '%Y-%m-%d %H:%M:%S.%f')")
+    padded = [moment if "." in moment else f"{moment}.000000" for moment in columns[2]]
+    assert landed == list(zip(texts, columns[0], columns[1], padded, strict=True))
+    assert [repr(row[1]) for row in landed] == [repr(number) for number in columns[0]]
 
 
 DAYS = "n,at\n" + "".join(f"{day},2024-02-{day:02d} 12:00:00\n" for day in range(26, 30)) + "31,\n"
