@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aep_provider.errors import AepConfigError, AepInvalidRequestError
 from aep_provider.platform.client import AepClient
 from aep_provider.resources import flow_service
 from aep_provider.resources.connectors import Connector, SourceLogin
-from aep_provider.resources.ensure import Existing, Resource
-from aep_provider.resources.fingerprint import read_mark
-from aep_provider.resources.names import check_name
+from aep_provider.resources.ensure import Existing
+from aep_provider.resources.flow_service import FlowServiceResource
 
 COLLECTION = "connections"
 
 
-class BaseConnection(Resource):
+class BaseConnection(FlowServiceResource):
     """
     A base connection that should be there.
 
@@ -24,6 +24,7 @@ class BaseConnection(Resource):
     """
 
     kind = "base connection"
+    collection = COLLECTION
 
     def __init__(
         self,
@@ -35,36 +36,30 @@ class BaseConnection(Resource):
         authentication: str | None = None,
         description: str | None = None,
     ) -> None:
-        self._client = client
-        self._name = check_name(name, "name of the base connection")
-        self._connector = connector
+        super().__init__(client, name, description)
+        self.connection_spec = connector.spec_id
         self._authentication = connector.authentication(authentication)
         self._params = connector.auth_params(self._authentication, login)
-        self._description = description
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def description(self) -> str | None:
-        return self._description
-
-    def content(self) -> dict[str, Any]:
-        return self._comparable(self._connector.spec_id, self._authentication.spec_name, self._params)
-
-    def find(self) -> list[Existing]:
-        found = flow_service.named(self._client, COLLECTION, self._name)
-        return [self._existing(item) for item in found]
-
-    def create(self, description: str) -> tuple[str, str | None]:
-        body = {
-            "name": self._name,
-            "description": description,
-            "connectionSpec": {"id": self._connector.spec_id, "version": "1.0"},
+    def body(self) -> dict[str, Any]:
+        return {
+            "connectionSpec": {"id": self.connection_spec, "version": "1.0"},
             "auth": {"specName": self._authentication.spec_name, "params": self._params},
         }
-        return flow_service.create(self._client, COLLECTION, body)
+
+    def comparable(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Credentials are never compared. Where AEP does not show the address, the wanted one stands for it."""
+        auth = document.get("auth") or {}
+        shown = auth.get("params") or {}
+        return {
+            "connectionSpec": (document.get("connectionSpec") or {}).get("id"),
+            "authentication": auth.get("specName"),
+            "address": {key: shown.get(key, self._params.get(key)) for key in self._authentication.address},
+        }
+
+    def find(self) -> list[Existing]:
+        """By name alone: a connection of this name to another source system is another definition, not none."""
+        return [self._existing(item) for item in flow_service.named(self.client, self.collection, self.name)]
 
     def change(self, existing: Existing, description: str) -> str | None:
         """Send credentials and endpoint again. Another source system or another way in needs a new base connection."""
@@ -75,30 +70,11 @@ class BaseConnection(Resource):
             {"op": "replace", "path": "/auth/params", "value": self._params},
             flow_service.described(existing, description),
         ]
-        return flow_service.patch(self._client, COLLECTION, existing.id, existing.etag, operations)
+        return flow_service.patch(self.client, self.collection, existing.id, existing.etag, operations)
 
     def always_changes(self) -> bool:
         """Whether credentials differ cannot be seen from outside."""
         return True
-
-    def _existing(self, item: dict[str, Any]) -> Existing:
-        auth = item.get("auth") or {}
-        return Existing(
-            id=item["id"],
-            name=item["name"],
-            content=self._comparable(
-                (item.get("connectionSpec") or {}).get("id"), auth.get("specName"), auth.get("params") or {}
-            ),
-            mark=read_mark(item.get("description")),
-            etag=item.get("etag"),
-            created_at=item.get("createdAt") or 0,
-            description=item.get("description"),
-        )
-
-    def _comparable(self, spec_id: Any, auth_name: Any, params: dict[str, Any]) -> dict[str, Any]:
-        """Where AEP does not show the address, the wanted one stands for it."""
-        address = {key: params.get(key, self._params.get(key)) for key in self._authentication.address}
-        return {"connectionSpec": spec_id, "authentication": auth_name, "address": address}
 
 
 def test_connection(client: AepClient, connection_id: str) -> None:

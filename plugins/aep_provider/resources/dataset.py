@@ -10,15 +10,15 @@ from aep_provider.errors import AepAnswerError
 from aep_provider.platform.client import AepClient
 from aep_provider.platform.paging import catalog_objects
 from aep_provider.platform.services import CATALOG
-from aep_provider.resources.ensure import Existing, Resource
+from aep_provider.resources.ensure import Existing
 from aep_provider.resources.fingerprint import read_mark
-from aep_provider.resources.names import check_name
+from aep_provider.resources.named import NamedResource
 
 COLLECTION = f"{CATALOG}/dataSets"
 CONTENT_TYPE = "application/vnd.adobe.xed+json;version=1"
 
 
-class Dataset(Resource):
+class Dataset(NamedResource):
     """
     A dataset that should be there.
 
@@ -38,37 +38,27 @@ class Dataset(Resource):
         tags: Mapping[str, Sequence[str]] | None = None,
         description: str | None = None,
     ) -> None:
-        self._client = client
-        self._name = check_name(name, "name of the dataset")
+        super().__init__(client, name, description)
         self._schema_id = schema_id
         self._tags = {key: list(values) for key, values in (tags or {}).items()}
-        self._description = description
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def description(self) -> str | None:
-        return self._description
 
     def content(self) -> dict[str, Any]:
         return {"schema": self._schema_id, "tags": _without_blanks(self._tags)}
 
     def find(self) -> list[Existing]:
-        filters = [("property", f"name=={self._name}")]
-        found = catalog_objects(self._client, "/dataSets", filters)
-        return [self._existing(key, item) for key, item in found if item.get("name") == self._name]
+        filters = [("property", f"name=={self.name}")]
+        found = catalog_objects(self.client, "/dataSets", filters)
+        return [self._existing(key, item) for key, item in found if item.get("name") == self.name]
 
     def create(self, description: str) -> tuple[str, str | None]:
         body: dict[str, Any] = {
-            "name": self._name,
+            "name": self.name,
             "description": description,
             "schemaRef": {"id": self._schema_id, "contentType": CONTENT_TYPE},
         }
         if self._tags:
             body["tags"] = self._tags
-        answer = self._client.post(COLLECTION, json=body)
+        answer = self.client.post(COLLECTION, json=body)
         match answer.body:
             case [str(reference), *_]:
                 return reference.rsplit("/", 1)[-1], None
@@ -80,18 +70,18 @@ class Dataset(Resource):
             return super().change(existing, description)
         path = f"{COLLECTION}/{quote(existing.id, safe='')}"
         # Whether AEP merges tags or replaces them all is nowhere said, so those of others are sent along.
-        there = self._client.get(path).body
+        there = self.client.get(path).body
         item = there.get(existing.id) if isinstance(there, dict) else None
         if not isinstance(item, dict):
             raise AepAnswerError(f"GET {COLLECTION}: the answer does not hold the dataset.")
-        self._client.patch(path, json={"description": description, "tags": {**(item.get("tags") or {}), **self._tags}})
+        self.client.patch(path, json={"description": description, "tags": {**(item.get("tags") or {}), **self._tags}})
         return None
 
     def _existing(self, key: str, item: Mapping[str, Any]) -> Existing:
         tags = item.get("tags") or {}
         return Existing(
             id=key,
-            name=self._name,
+            name=self.name,
             content={
                 "schema": (item.get("schemaRef") or {}).get("id"),
                 "tags": _without_blanks({name: tags[name] for name in self._tags if name in tags}),

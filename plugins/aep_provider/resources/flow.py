@@ -11,10 +11,9 @@ from aep_provider.errors import AepConfigError, AepDifferenceError
 from aep_provider.platform.client import AepClient
 from aep_provider.resources import flow_service, mapping_set
 from aep_provider.resources.columns import check_delta_column
-from aep_provider.resources.ensure import Existing, Resource
-from aep_provider.resources.fingerprint import read_mark
+from aep_provider.resources.ensure import Existing
+from aep_provider.resources.flow_service import FlowServiceResource
 from aep_provider.resources.flow_spec import FlowSpec
-from aep_provider.resources.names import check_name
 from aep_provider.resources.schedule import Frequency, check_schedule, check_start
 
 COLLECTION = "flows"
@@ -55,46 +54,34 @@ class FlowDefinition:
     description: str | None = None
 
 
-class Flow(Resource):
+class Flow(FlowServiceResource):
     """A flow that should be there. Its start time is sent, never compared."""
 
     kind = "flow"
+    collection = COLLECTION
     fixed_because = _NEEDS_NEW_FLOW
 
     def __init__(self, client: AepClient, definition: FlowDefinition, spec: FlowSpec) -> None:
-        self._client = client
+        super().__init__(client, definition.name, definition.description)
         self._definition = definition
         self._spec = spec
-        self._name = check_name(definition.name, "name of the dataflow")
         self._frequency, self._interval = check_schedule(
             definition.frequency, definition.interval, definition.backfill, definition.delta_column
         )
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def description(self) -> str | None:
-        return self._definition.description
-
-    def content(self) -> dict[str, Any]:
-        return _comparable(self._body(0))
-
-    def find(self) -> list[Existing]:
-        return [_existing(item) for item in flow_service.named(self._client, COLLECTION, self._name)]
+    def comparable(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        return _comparable(document)
 
     def create(self, description: str) -> tuple[str, str | None]:
-        body = {**self._body(self._start_time()), "description": description}
-        self._spec.check(body)
+        self._spec.check(self.body())
         self._check_parts()
-        return flow_service.create(self._client, COLLECTION, body)
+        return super().create(description)
 
     def change(self, existing: Existing, description: str) -> str | None:
         """Mapping, interval and options of a recurring flow can be changed; nothing of a one-time flow can."""
         wanted = self.content()
         self._refuse_frozen(existing, wanted)
-        document = flow_service.read(self._client, COLLECTION, existing.id)
+        document = flow_service.read(self.client, self.collection, existing.id)
         operations: list[dict[str, Any]] = [flow_service.described(existing, description)]
         if existing.content["mapping"] != wanted["mapping"]:
             operations.append(_replace_mapping(document, self._mapping()))
@@ -103,7 +90,7 @@ class Flow(Resource):
         if existing.content["options"] != wanted["options"]:
             # A flow made by hand may have none yet, and adding replaces what is there.
             operations.append({"op": "add", "path": "/options", "value": self._options()})
-        return flow_service.patch(self._client, COLLECTION, existing.id, existing.etag, operations)
+        return flow_service.patch(self.client, self.collection, existing.id, existing.etag, operations)
 
     def _refuse_frozen(self, existing: Existing, wanted: Mapping[str, Any]) -> None:
         frozen = ["flowSpec", "source", "target", "copy"]
@@ -112,6 +99,12 @@ class Flow(Resource):
         schedules = [dict(content["schedule"], interval=None) for content in (existing.content, wanted)]
         if any(existing.content[part] != wanted[part] for part in frozen) or schedules[0] != schedules[1]:
             super().change(existing, "")
+
+    def content(self) -> dict[str, Any]:
+        return _comparable(self._body(start_time=0))
+
+    def body(self) -> dict[str, Any]:
+        return self._body(self._start_time())
 
     def _body(self, start_time: int) -> dict[str, Any]:
         definition = self._definition
@@ -126,7 +119,6 @@ class Flow(Resource):
             schedule["interval"] = self._interval
             schedule["backfill"] = definition.backfill is not False
         return {
-            "name": self._name,
             "flowSpec": {"id": self._spec.id, "version": self._spec.version},
             "sourceConnectionIds": [definition.source_connection_id],
             "targetConnectionIds": [definition.target_connection_id],
@@ -160,28 +152,16 @@ class Flow(Resource):
         """What AEP would refuse with 1425, or accept and fail at in every run."""
         definition = self._definition
         if definition.delta_column:
-            source = flow_service.read(self._client, "sourceConnections", definition.source_connection_id)
+            source = flow_service.read(self.client, "sourceConnections", definition.source_connection_id)
             check_delta_column((source.get("params") or {}).get("columns") or [], definition.delta_column)
-        target = flow_service.read(self._client, "targetConnections", definition.target_connection_id)
+        target = flow_service.read(self.client, "targetConnections", definition.target_connection_id)
         lands_in = ((target.get("data") or {}).get("schema") or {}).get("id")
-        leads_to = mapping_set.schema_of(mapping_set.read(self._client, definition.mapping_set_id))
+        leads_to = mapping_set.schema_of(mapping_set.read(self.client, definition.mapping_set_id))
         if lands_in and leads_to and lands_in != leads_to:
             raise AepConfigError(
                 f"The mapping set {definition.mapping_set_id} leads to the schema {leads_to}, but the target connection "
                 f"{definition.target_connection_id} lands in {lands_in} (AEP would answer 1425): both must have one schema."
             )
-
-
-def _existing(item: Mapping[str, Any]) -> Existing:
-    return Existing(
-        id=item["id"],
-        name=item["name"],
-        content=_comparable(item),
-        mark=read_mark(item.get("description")),
-        etag=item.get("etag"),
-        created_at=item.get("createdAt") or 0,
-        description=item.get("description"),
-    )
 
 
 def _comparable(document: Mapping[str, Any]) -> dict[str, Any]:

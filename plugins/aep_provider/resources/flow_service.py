@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,8 @@ from aep_provider.platform.client import AepClient
 from aep_provider.platform.paging import flow_service_items, single
 from aep_provider.platform.services import FLOW_SERVICE
 from aep_provider.resources.ensure import Existing
+from aep_provider.resources.fingerprint import read_mark
+from aep_provider.resources.named import NamedResource
 
 # "Bad operator, field, query parameter or value": the filter itself was refused.
 _FILTER_REFUSED = {1440, *range(1448, 1455)}
@@ -83,3 +86,41 @@ def patch(
     """
     answer = client.patch(path_of(collection, object_id), json=list(operations), etag=etag)
     return single(answer.body).get("etag")
+
+
+class FlowServiceResource(NamedResource):
+    """An object of the Flow Service. Subclasses say what is sent, and what of an answer is compared."""
+
+    collection: str
+    connection_spec: str | None = None
+    """Narrows the look for it, where names alone may not be a filter."""
+
+    @abstractmethod
+    def body(self) -> dict[str, Any]:
+        """What is sent to create it, but for name and description."""
+
+    @abstractmethod
+    def comparable(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What of a document, wanted or read, is compared."""
+
+    def content(self) -> Mapping[str, Any]:
+        return self.comparable(self.body())
+
+    def find(self) -> list[Existing]:
+        found = named(self.client, self.collection, self.name, self.connection_spec)
+        return [self._existing(item) for item in found]
+
+    def create(self, description: str) -> tuple[str, str | None]:
+        body = {"name": self.name, "description": description, **self.body()}
+        return create(self.client, self.collection, body)
+
+    def _existing(self, item: Mapping[str, Any]) -> Existing:
+        return Existing(
+            id=item["id"],
+            name=item["name"],
+            content=self.comparable(item),
+            mark=read_mark(item.get("description")),
+            etag=item.get("etag"),
+            created_at=item.get("createdAt") or 0,
+            description=item.get("description"),
+        )

@@ -11,9 +11,10 @@ from aep_provider.errors import AepInvalidRequestError as Refused
 from aep_provider.platform.client import AepClient
 from aep_provider.platform.paging import registry_results
 from aep_provider.platform.services import SCHEMA_REGISTRY
-from aep_provider.resources.ensure import Existing, Resource
+from aep_provider.resources.ensure import Existing
 from aep_provider.resources.fingerprint import read_mark
-from aep_provider.resources.names import check_name, nearest
+from aep_provider.resources.named import NamedResource
+from aep_provider.resources.names import nearest
 from aep_provider.resources.xdm import DerivedFields
 
 PROFILE_CLASS = "https://ns.adobe.com/xdm/context/profile"
@@ -69,23 +70,10 @@ def existing_schema(client: AepClient, title_or_id: str) -> str:
     )
 
 
-class _RegistryResource(Resource):
+class _RegistryResource(NamedResource):
     """What schemas and field groups have in common: a title that is unique over both of them."""
 
     collection: str
-
-    def __init__(self, client: AepClient, title: str, description: str | None) -> None:
-        self._client = client
-        self._title = check_name(title, f"title of the {self.kind}")
-        self._description = description
-
-    @property
-    def name(self) -> str:
-        return self._title
-
-    @property
-    def description(self) -> str | None:
-        return self._description
 
     def body(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -97,13 +85,13 @@ class _RegistryResource(Resource):
         return self.comparable(self.body())
 
     def find(self) -> list[Existing]:
-        found = registry_results(self._client, f"/{self.collection}", _by_title(self._title))
-        ids = [str(entry["$id"]) for entry in found if entry.get("title") == self._title]
-        return [self._existing(_look_up(self._client, self.collection, one, _AS_WRITTEN)) for one in ids]
+        found = registry_results(self.client, f"/{self.collection}", _by_title(self.name))
+        ids = [str(entry["$id"]) for entry in found if entry.get("title") == self.name]
+        return [self._existing(_look_up(self.client, self.collection, one, _AS_WRITTEN)) for one in ids]
 
     def create(self, description: str) -> tuple[str, str | None]:
         try:
-            answer = self._client.post(
+            answer = self.client.post(
                 f"{SCHEMA_REGISTRY}/{self.collection}",
                 json={**self.body(), "description": description},
                 headers={"Accept": "application/json"},
@@ -122,7 +110,7 @@ class _RegistryResource(Resource):
             return
         if self.collection.rsplit("/", 1)[-1] not in detail and ("/schemas/" in detail or "/fieldgroups/" in detail):
             raise AepDifferenceError(
-                f"The title {self._title!r} is taken by an object of another kind ({detail}): titles are unique over schemas "
+                f"The title {self.name!r} is taken by an object of another kind ({detail}): titles are unique over schemas "
                 "and field groups. Choose another one."
             ) from error
         raise AepConflictError(
@@ -134,7 +122,7 @@ class _RegistryResource(Resource):
         registry = document.get("meta:registryMetadata") or {}
         return Existing(
             id=str(document["$id"]),
-            name=self._title,
+            name=self.name,
             content=self.comparable(document),
             mark=read_mark(document.get("description")),
             created_at=registry.get("repo:createdDate") or 0,
@@ -159,7 +147,7 @@ class DerivedFieldGroup(_RegistryResource):
     def body(self) -> dict[str, Any]:
         return {
             "type": "object",
-            "title": self._title,
+            "title": self.name,
             "meta:intendedToExtend": [self._class_id],
             "definitions": {"columns": {"properties": self._fields.properties()}},
             "allOf": [{"$ref": "#/definitions/columns"}],
@@ -201,7 +189,7 @@ class Schema(_RegistryResource):
         self._parts = [class_id, *field_groups]
 
     def body(self) -> dict[str, Any]:
-        return {"type": "object", "title": self._title, "allOf": [{"$ref": part} for part in self._parts]}
+        return {"type": "object", "title": self.name, "allOf": [{"$ref": part} for part in self._parts]}
 
     def comparable(self, document: Mapping[str, Any]) -> dict[str, Any]:
         return {"parts": sorted(str(part.get("$ref")) for part in document.get("allOf") or [])}
