@@ -45,10 +45,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--state", type=Path, help="where the local platform keeps its state (default: by folder)")
     parser.add_argument("--home", type=Path, help="Airflow's home (default: by state)")
     given = parser.parse_args()
-    if not (given.tables or given.table or given.delta):
-        given.delta = SAMPLE_DELTA
-    given.tables = (given.tables or SAMPLES).expanduser()
     given.table = given.table or SAMPLE_TABLE
+    if not given.tables and given.table == SAMPLE_TABLE:
+        given.delta = given.delta or SAMPLE_DELTA
+    given.tables = (given.tables or SAMPLES).expanduser()
     given.state = (given.state or local_aep.state_of(given.tables)).resolve()
     given.home = (given.home or HOME / "run" / given.state.name).resolve()
     return given
@@ -83,12 +83,12 @@ def run_dag(conf: dict[str, Any], aep: LocalAep, home: Path) -> tuple[dict[str, 
 def show_objects(console: Console, result: dict[str, Any]) -> None:
     """Each object with its id, and whether this run created it."""
     table = Table(title=f"Dataflow {result['dataflow']}", title_justify="left")
-    table.add_column("Step", no_wrap=True)
+    table.add_column("Object", no_wrap=True)
     for column in ("Name", "Id"):
         table.add_column(column, overflow="fold")
     table.add_column("This run", no_wrap=True)
     for item in result["objects"]:
-        table.add_row(item["step"], item.get("name") or "", item["id"], item["action"])
+        table.add_row(item["kind"], item.get("name") or "", item["id"], item["action"])
     console.print(table)
     if all(item["action"] == "reused" for item in result["objects"]):
         console.print("Nothing created: every object was there already.")

@@ -34,7 +34,7 @@ def test_a_run_triggered_from_the_command_line_succeeds(running) -> None:
     run = running.ended_run(DAG_ID, "from-cli")
     assert run["state"] == "success", running.task_log(DAG_ID, "from-cli")
     summary = running.summary(DAG_ID, "from-cli")
-    assert summary["run"]["status"] == "success"
+    assert summary["run"]["status"] == "succeeded"
     assert summary["run"]["rows_written"] == 200
     assert summary["run"]["rows_rejected"] == 0
     assert {item["action"] for item in summary["objects"]} <= {"created", "reused"}
