@@ -19,6 +19,8 @@ from aep_provider.resources.xdm import DerivedFields
 
 PROFILE_CLASS = "https://ns.adobe.com/xdm/context/profile"
 _STANDARD = "https://ns.adobe.com/xdm/context/"
+# Field groups were called mixins once, and their ids still are.
+_KINDS_IN_IDS = frozenset({"schemas", "fieldgroups", "mixins"})
 _AS_WRITTEN = {"Accept": "application/vnd.adobe.xed+json; version=1"}
 _RESOLVED = {"Accept": "application/vnd.adobe.xed-full+json; version=1"}
 
@@ -74,6 +76,8 @@ class _RegistryResource(NamedResource):
     """What schemas and field groups have in common: a title that is unique over both of them."""
 
     collection: str
+    kinds_in_ids: frozenset[str]
+    """What stands in the ``$id`` of its own kind."""
 
     def body(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -108,7 +112,7 @@ class _RegistryResource(NamedResource):
         detail = error.detail or ""
         if "must be unique" not in detail:
             return
-        if self.collection.rsplit("/", 1)[-1] not in detail and ("/schemas/" in detail or "/fieldgroups/" in detail):
+        if any(f"/{kind}/" in detail for kind in _KINDS_IN_IDS - self.kinds_in_ids):
             raise AepDifferenceError(
                 f"The title {self.name!r} is taken by an object of another kind ({detail}): titles are unique over schemas "
                 "and field groups. Choose another one."
@@ -135,6 +139,7 @@ class DerivedFieldGroup(_RegistryResource):
 
     kind = "field group"
     collection = "tenant/fieldgroups"
+    kinds_in_ids = frozenset({"fieldgroups", "mixins"})
     fixed_because = "fields of a schema in use cannot be changed or taken away: choose another title for the schema"
 
     def __init__(
@@ -174,6 +179,7 @@ class Schema(_RegistryResource):
 
     kind = "schema"
     collection = "tenant/schemas"
+    kinds_in_ids = frozenset({"schemas"})
     fixed_because = "changing a schema changes every dataset of it: choose another title, or name the existing schema"
 
     def __init__(
