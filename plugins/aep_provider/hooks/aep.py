@@ -19,7 +19,7 @@ from aep_provider.platform.blocking import new_session
 from aep_provider.platform.client import AepAsyncClient, AepClient
 from aep_provider.platform.services import FLOW_SERVICE
 from aep_provider.platform.settings import AepSettings
-from aep_provider.resources.connectors import SourceLogin
+from aep_provider.resources.authentication import SourceLogin
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -136,7 +136,9 @@ class AepHook(HttpHook):
         found = self.get_connection(source_conn_id)
         if found.password:
             mask_secret(found.password)
-        return SourceLogin(source_conn_id, found.host, found.login, found.password, found.extra_dejson)
+        # Reading the extras masks those whose names say that they are secret.
+        extra = found.extra_dejson
+        return SourceLogin(source_conn_id, found.host, found.login, found.password, found.schema, found.port, extra)
 
     def test_connection(self) -> tuple[bool, str]:
         """Get a token and read one connection of the sandbox. Never raises."""

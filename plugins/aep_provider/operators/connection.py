@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aep_provider.operators.base import AepEnsureOperator, publish_outcome
 from aep_provider.operators.rendered import text
+from aep_provider.resources.authentication import credentials
 from aep_provider.resources.connection import BaseConnection, test_connection
 from aep_provider.resources.connectors import connector
 
@@ -28,7 +29,7 @@ class AepCreateConnectionOperator(AepEnsureOperator):
     :param source_conn_id: the Airflow connection with host (the address), login and password of the source system. Its id
         must begin with ``[aep] source_connection_prefix``, by default ``aep_source_``.
     :param name: name of the base connection, by default made of the two above.
-    :param authentication: AEP's name of the way in, by default the source's first.
+    :param authentication: AEP's name of the way in; by default the first for which the connection has all fields.
 
     *Idempotency*: the natural key is the name. ``if_exists="update"`` sends the credentials again. They are tested
         either way.
@@ -71,8 +72,9 @@ class AepCreateConnectionOperator(AepEnsureOperator):
             client,
             name=text(self.name) or f"{system.title} via {self.source_conn_id}",
             connector=system,
-            login=hook.source_login(self.source_conn_id),
-            authentication=text(self.authentication),
+            credentials=credentials(
+                client, system, hook.source_login(self.source_conn_id), text(self.authentication) or None
+            ),
             description=text(self.description),
         )
 

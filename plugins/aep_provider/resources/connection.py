@@ -8,7 +8,8 @@ from typing import Any
 from aep_provider.errors import AepConfigError, AepInvalidRequestError
 from aep_provider.platform.client import AepClient
 from aep_provider.resources import flow_service
-from aep_provider.resources.connectors import Connector, SourceLogin
+from aep_provider.resources.authentication import Credentials
+from aep_provider.resources.connectors import Connector
 from aep_provider.resources.ensure import Existing
 from aep_provider.resources.flow_service import FlowServiceResource
 
@@ -19,8 +20,7 @@ class BaseConnection(FlowServiceResource):
     """
     A base connection that should be there.
 
-    :param login: endpoint and credentials; only the endpoint is compared, for AEP may mask the rest.
-    :param authentication: name of the way in (``auth.specName``), by default the connector's first.
+    :param credentials: endpoint and credentials; only the endpoint is compared, for AEP may mask the rest.
     """
 
     kind = "base connection"
@@ -32,29 +32,27 @@ class BaseConnection(FlowServiceResource):
         *,
         name: str,
         connector: Connector,
-        login: SourceLogin,
-        authentication: str | None = None,
+        credentials: Credentials,
         description: str | None = None,
     ) -> None:
         super().__init__(client, name, description)
-        self.connection_spec = connector.spec_id
-        self._authentication = connector.authentication(authentication)
-        self._params = connector.auth_params(self._authentication, login)
+        self._connector = connector
+        self._credentials = credentials
 
     def body(self) -> dict[str, Any]:
         return {
-            "connectionSpec": {"id": self.connection_spec, "version": "1.0"},
-            "auth": {"specName": self._authentication.spec_name, "params": self._params},
+            "connectionSpec": {"id": self._connector.spec_id, "version": "1.0"},
+            "auth": {"specName": self._credentials.spec_name, "params": dict(self._credentials.params)},
         }
 
     def comparable(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Credentials are never compared. Where AEP does not show the address, the wanted one stands for it."""
         auth = document.get("auth") or {}
-        shown = auth.get("params") or {}
+        shown, wanted = auth.get("params") or {}, self._credentials
         return {
             "connectionSpec": (document.get("connectionSpec") or {}).get("id"),
             "authentication": auth.get("specName"),
-            "address": {key: shown.get(key, self._params.get(key)) for key in self._authentication.address},
+            "address": {key: shown.get(key, wanted.params.get(key)) for key in wanted.address},
         }
 
     def find(self) -> list[Existing]:
@@ -62,15 +60,32 @@ class BaseConnection(FlowServiceResource):
         return [self._existing(item) for item in flow_service.named(self.client, self.collection, self.name)]
 
     def change(self, existing: Existing, description: str) -> str | None:
-        """Send credentials and endpoint again. Another source system or another way in needs a new base connection."""
+        """
+        Send the credentials again. Another source system or another way in needs a new base connection.
+
+        They are tried on a connection of their own first, for those in use cannot be read back: wrong ones never replace
+        right ones, and no flow ever runs with them.
+        """
         wanted = self.content()
         if {**existing.content, "address": None} != {**wanted, "address": None}:
             return super().change(existing, description)
+        self._try()
         operations: list[dict[str, Any]] = [
-            {"op": "replace", "path": "/auth/params", "value": self._params},
+            {"op": "replace", "path": "/auth/params", "value": dict(self._credentials.params)},
             flow_service.described(existing, description),
         ]
         return flow_service.patch(self.client, self.collection, existing.id, existing.etag, operations)
+
+    def _try(self) -> None:
+        """What an attempt that was killed left behind bears the same name, and is cleared away with it."""
+        trial = f"{self.name} (trial of new credentials)"
+        try:
+            body = {"name": trial, "description": "Made to try credentials, and deleted again.", **self.body()}
+            trial_id, _ = flow_service.create(self.client, self.collection, body)
+            test_connection(self.client, trial_id)
+        finally:
+            for left in flow_service.named(self.client, self.collection, trial):
+                flow_service.delete(self.client, self.collection, str(left["id"]))
 
     def always_changes(self) -> bool:
         """Whether credentials differ cannot be seen from outside."""

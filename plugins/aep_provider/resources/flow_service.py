@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from aep_provider.errors import AepAnswerError, AepInvalidRequestError
+from aep_provider.errors import AepAnswerError, AepInvalidRequestError, AepNotFoundError
 from aep_provider.platform.client import AepClient
 from aep_provider.platform.paging import flow_service_items, single
 from aep_provider.platform.services import FLOW_SERVICE
@@ -86,6 +86,15 @@ def patch(
     """
     answer = client.patch(path_of(collection, object_id), json=list(operations), etag=etag)
     return single(answer.body).get("etag")
+
+
+def delete(client: AepClient, collection: str, object_id: str) -> bool:
+    """Delete an object; return whether it was still there."""
+    try:
+        client.delete(path_of(collection, object_id))
+    except AepNotFoundError:
+        return False
+    return True
 
 
 class FlowServiceResource(NamedResource):
