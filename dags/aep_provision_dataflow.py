@@ -27,6 +27,7 @@ from aep_provider.operators import (
     AepCreateTargetConnectionOperator,
     AepGetFlowSpecOperator,
 )
+from aep_provider.resources.connectors import CONNECTORS
 from aep_provider.sensors import AepFlowRunSensor
 
 INCLUDE = Path(__file__).resolve().parent.parent / "include"
@@ -36,7 +37,10 @@ PARAMS = {
         "incident", type="string", minLength=1, title="Table", section="Source",
         description="The table of the source system, as it calls it.",
     ),
-    "source": Param("servicenow", enum=["servicenow"], title="Source system", section="Source"),
+    "source": Param(
+        "servicenow", enum=sorted(CONNECTORS), title="Source system", section="Source",
+        values_display={key: connector.title for key, connector in CONNECTORS.items()},
+    ),
     "source_conn_id": Param(
         "aep_source_servicenow", type="string", title="Connection of the source system", section="Source",
         description="Airflow connection with address, login and password of the source. Its id begins with aep_source_.",
