@@ -43,6 +43,7 @@ def test_a_name_is_taken_or_refused_in_one_line(name: str) -> None:
         name.strip() != name
         or set(name) & set(FORBIDDEN)
         or any(ord(one) < 32 or 127 <= ord(one) < 160 for one in name)
+        or len(name) > LONGEST
     ):
         with pytest.raises(AepConfigError) as refused:
             check_name(name, "name")
