@@ -113,10 +113,16 @@ class Engine:
     def _loop(self) -> None:
         while not self._stopping.is_set():
             self._changed.clear()
-            now = self._clock.now_ms()
-            self._each("flows", now, self._advance_flow)
-            self._each("runs", now, self._advance_run)
-            self._changed.wait(self._pause())
+            try:
+                now = self._clock.now_ms()
+                self._each("flows", now, self._advance_flow)
+                self._each("runs", now, self._advance_run)
+                pause = self._pause()
+            except Exception:
+                # for example a full disk: the platform must go on once there is room again
+                _log.exception("the engine is held up")
+                pause = _RETRY_MS / 1000
+            self._changed.wait(pause)
 
     def _each(self, kind: str, now: int, advance: Callable[[str, Scope], None]) -> None:
         for id, scope, _ in self._store.due(kind, now):

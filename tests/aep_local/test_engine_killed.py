@@ -149,12 +149,15 @@ def test_killed_for_real(moment: str, start_platform: Callable[..., Platform], t
     lines = (f"{n},name {n}," + ",".join(str(n + c) for c in range(20)) for n in range(ROWS))
     header = "number,name," + ",".join(f"c{c}" for c in range(20))
     (tables / "t.csv").write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
-    platform = start_platform(tables=tables)
+    # slow enough that every state is seen
+    platform = start_platform("--time-scale", "0.05", "--assume", "run_appears_after_seconds=0", tables=tables)
     with platform.client(org) as client:
         lake = Lake(platform, client)
         columns = lake.columns(lake.base(), "t")
         schema = lake.schema({each["name"]: field(each) for each in columns})
-        flow, dataset = lake.flow("t", schema, lake.same([each["name"] for each in columns]), columns=columns)
+        schedule = {"startTime": int(time.time()) + 10, "frequency": "once"}
+        mappings = lake.same([each["name"] for each in columns])
+        flow, dataset = lake.flow("t", schema, mappings, columns=columns, schedule=schedule)
         wait_for(moment, lake, flow)
         platform.end(signal.SIGKILL)
     platform.start()
