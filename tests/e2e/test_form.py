@@ -47,7 +47,7 @@ def browser(demand: Callable[[bool, str], None], tmp_path: Path) -> Iterator[web
 
 def test_the_dag_is_triggered_from_its_form(browser: webdriver.Chrome, running) -> None:
     wait = WebDriverWait(browser, 60, ignored_exceptions=[StaleElementReferenceException])
-    opened = (By.CSS_SELECTOR, "[role=dialog]")
+    submit = (By.CSS_SELECTOR, "[data-testid=trigger-dag-submit]")
 
     def click(by: str, what: str) -> None:
         wait.until(expected.element_to_be_clickable((by, what))).click()
@@ -60,13 +60,12 @@ def test_the_dag_is_triggered_from_its_form(browser: webdriver.Chrome, running) 
 
     browser.get(f"{running.url}/dags/{DAG_ID}")
     click(By.CSS_SELECTOR, "[data-testid=trigger-dag-button]")
-    wait.until(expected.visibility_of_element_located(opened))
     click(By.XPATH, "//*[@role='dialog']//button[normalize-space()='Source']")
     fill("element_table", "customer")
     click(By.XPATH, "//*[@role='dialog']//button[normalize-space()='Advanced Options']")
     fill("dagRunId", "from-form")
-    click(By.CSS_SELECTOR, "[data-testid=trigger-dag-submit]")
-    wait.until(expected.invisibility_of_element_located(opened))
+    click(*submit)
+    wait.until(expected.invisibility_of_element_located(submit))
 
     run = running.ended_run(DAG_ID, "from-form")
     assert run["conf"]["table"] == "customer"
