@@ -26,6 +26,7 @@ from aep_local.store import Document, Scope, Store
 from aep_local.tables import TableError, TableFolder
 
 _log = logging.getLogger(__name__)
+_UTC = frozenset({"", "UTC", "GMT", "Z", "ETC/UTC", "NONE"})
 
 
 class Stopped(Exception):
@@ -181,6 +182,8 @@ class Execution:
     def _copy(self, run: Document, mapper: Mapper, table: str, outcome: Document) -> None:
         local = run[INTERNAL]
         window, delta = local["window"], local["delta"]
+        if delta and str(delta.get("timezone", "UTC")).upper() not in _UTC:
+            raise _Failed(run_documents.COPY_FAILED, "the delta column's timezone is not served here, only UTC is")
         # a table with only static mappings is still as long as it is
         columns = mapper.columns or [self._tables.columns(table)[0]["name"]]
         rows = self._tables.read(

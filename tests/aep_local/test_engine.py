@@ -351,6 +351,15 @@ def test_windows_append_and_never_overlap(shop: Workshop) -> None:
     assert len(shop.files()) == 3
 
 
+@pytest.mark.parametrize(("zone", "expected"), [("UTC", "success"), ("Europe/Berlin", "failed")])
+def test_another_time_zone_is_refused_and_never_taken_for_utc(shop: Workshop, zone: str, expected: str) -> None:
+    shop.table("t", DAYS)
+    shop.prepare({"n": WHOLE, "at": MOMENT})
+    delta = {"name": "at", "timezone": zone}
+    run = shop.engine.start_run(SCOPE, shop.flow("t"), start_ms=0, end_ms=2**42, delta=delta)
+    assert status(shop.ended(run["id"])) == expected
+
+
 @pytest.mark.parametrize(("told", "params", "extensions"), [("extensions", False, True), ("none", False, False)])
 def test_runs_that_do_not_tell_their_window(
     workshop: Callable[..., Workshop], told: str, params: bool, extensions: bool
