@@ -5,6 +5,7 @@ task gets from Airflow.
 
 from __future__ import annotations
 
+import functools
 import http.client
 import itertools
 import json
@@ -370,6 +371,41 @@ def aep(wire: Wire, org: str, set_connection: Callable[..., None]) -> Wire:
         password=SOURCE_PASSWORD,
     )
     return wire
+
+
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repetitions of requests follow one another at once."""
+    monkeypatch.setattr("aep_provider.hooks.aep.AepClient", functools.partial(AepClient, sleep=lambda _: None))
+
+
+ACCOUNTS = f"""\
+organisations:
+  - {{id: ACME@AdobeOrg, tenant: acme, sandboxes: [prod, stage]}}
+clients:
+  - {{id: robot, secret: {CLIENT_SECRET}, organisation: ACME@AdobeOrg}}
+  - id: reader
+    secret: {CLIENT_SECRET}
+    organisation: ACME@AdobeOrg
+    permissions: {{sources: [read, write], datasets: [], sandboxes: [prod]}}
+  - id: viewer
+    secret: {CLIENT_SECRET}
+    organisation: ACME@AdobeOrg
+    permissions: {{sources: [read], datasets: [read], sandboxes: [prod]}}
+source_credentials:
+  - connector: service-now
+    params: {{endpoint: "https://dev1.service-now.example", username: ann, password: {SOURCE_PASSWORD}}}
+"""
+
+
+@pytest.fixture(scope="session")
+def strict_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A platform that lets in only the accounts above, to only the source above."""
+    folder = tmp_path_factory.mktemp("strict")
+    (folder / "accounts.yaml").write_text(ACCOUNTS)
+    running = serve(folder / "aep", "--time-scale", "0.001", "--accounts", str(folder / "accounts.yaml"))
+    yield running
+    running.end()
 
 
 @pytest.fixture
