@@ -59,7 +59,7 @@ PARAMS = {
     ),
     "backfill": Param(
         True, type=["null", "boolean"], title="Load what is there already", section="Schedule",
-        description="Whether the first run takes all existing rows. Empty with one_time.",
+        description="Whether the first run takes all existing rows. one_time always does.",
     ),
     "delta_column": Param(
         "sys_updated_at", type=["null", "string"], title="Delta column", section="Schedule",
@@ -131,7 +131,9 @@ with DAG(
     reach = {"aep_conn_id": dag.param("aep_conn_id"), "sandbox": dag.param("sandbox")}
     make = {**reach, "if_exists": dag.param("if_exists")}
     source, table, dataset_name = dag.param("source"), dag.param("table"), dag.param("dataset")
-    schedule = {field: dag.param(field) for field in ("frequency", "interval", "backfill", "delta_column")}
+    schedule = {field: dag.param(field) for field in ("frequency", "interval", "delta_column")}
+    # A switch in the form cannot be left empty, and AEP takes no backfill with one_time.
+    schedule["backfill"] = "{{ none if params.frequency == 'one_time' and params.backfill else params.backfill }}"
     composed = {field: dag.param(field) for field in ("schema", "schema_class", "field_groups", "derive_fields")}
 
     connection = AepCreateConnectionOperator(
