@@ -5,8 +5,10 @@ from __future__ import annotations
 from aep_provider.operators.check import AepCheckDataflowOperator
 from aep_provider.operators.connection import AepCreateConnectionOperator
 from aep_provider.operators.dataset import AepCreateDatasetOperator
+from aep_provider.operators.explore import AepExploreOperator, AepTestConnectionOperator
 from aep_provider.operators.flow import AepCreateFlowOperator
 from aep_provider.operators.flow_spec import AepGetFlowSpecOperator
+from aep_provider.operators.lifecycle import AepDeleteFlowOperator, AepSetFlowStateOperator
 from aep_provider.operators.mapping_set import AepCreateMappingSetOperator
 from aep_provider.operators.schema import AepCreateSchemaOperator
 from aep_provider.operators.source_connection import AepCreateSourceConnectionOperator
@@ -21,5 +23,9 @@ __all__ = [
     "AepCreateSchemaOperator",
     "AepCreateSourceConnectionOperator",
     "AepCreateTargetConnectionOperator",
+    "AepDeleteFlowOperator",
+    "AepExploreOperator",
     "AepGetFlowSpecOperator",
+    "AepSetFlowStateOperator",
+    "AepTestConnectionOperator",
 ]

@@ -27,7 +27,7 @@ def epoch_seconds(moment: str | int | None) -> int | None:
         parsed = datetime.fromisoformat(str(moment))
     except ValueError:
         raise AepConfigError(
-            f"The start time {moment!r} is no date and time, as in 2030-01-31T06:00:00+00:00."
+            f"The start time {_shown(moment)} is no date and time, as in 2030-01-31T06:00:00+00:00."
         ) from None
     return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
 
@@ -45,7 +45,7 @@ def whole_number(value: Any, what: str) -> int | None:
             raise ValueError
         return int(value)
     except (TypeError, ValueError, OverflowError):
-        raise AepConfigError(f"{what} is {value!r}, but must be a whole number.") from None
+        raise AepConfigError(f"{what} is {_shown(value)}, but must be a whole number.") from None
 
 
 def truth(value: Any, what: str) -> bool | None:
@@ -58,7 +58,7 @@ def truth(value: Any, what: str) -> bool | None:
         return value
     known = {"true": True, "false": False, "none": None, "": None}
     if str(value).strip().lower() not in known:
-        raise AepConfigError(f"{what} is {value!r}, but must be true or false.")
+        raise AepConfigError(f"{what} is {_shown(value)}, but must be true or false.")
     return known[str(value).strip().lower()]
 
 
@@ -74,7 +74,7 @@ def number(value: Any, what: str) -> float:
         if not math.isfinite(read := float(value)):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
-        raise AepConfigError(f"{what} is {value!r}, but must be a number.") from None
+        raise AepConfigError(f"{what} is {_shown(value)}, but must be a number.") from None
     return read
 
 
@@ -97,10 +97,14 @@ def listed(value: Any, what: str) -> list[Any] | None:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return list(value)
     raise AepConfigError(
-        f"{what} is {one_line(repr(value), 80)}, but must be a list. A template makes a text of it, unless the DAG has "
+        f"{what} is {_shown(value)}, but must be a list. A template makes a text of it, unless the DAG has "
         "render_template_as_native_obj=True."
     )
 
 
 def _is_none(value: Any) -> bool:
     return value is None or (isinstance(value, str) and value.strip().lower() in ("", "none"))
+
+
+def _shown(value: Any) -> str:
+    return one_line(repr(value), 80)
