@@ -41,6 +41,8 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
     :param since: only runs created at or after this moment count, ISO 8601 or epoch seconds.
     :param max_rejected_rows: how many rejected rows are borne.
     :param max_rejected_percent: which share of the rows read may be rejected, 0 to 100. A run within either bound passes.
+    :param aep_conn_id: the Airflow connection of the type ``aep``.
+    :param sandbox: another sandbox than the connection's.
     :param deferrable: wait in the triggerer; otherwise in the worker, by ``mode``.
     :param poke_interval: seconds between two looks.
     :param timeout: seconds until giving up.
