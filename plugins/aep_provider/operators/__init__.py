@@ -10,6 +10,7 @@ from aep_provider.operators.flow import AepCreateFlowOperator
 from aep_provider.operators.flow_spec import AepGetFlowSpecOperator
 from aep_provider.operators.lifecycle import AepDeleteFlowOperator, AepSetFlowStateOperator
 from aep_provider.operators.mapping_set import AepCreateMappingSetOperator
+from aep_provider.operators.retrigger import AepRetriggerFlowRunOperator
 from aep_provider.operators.schema import AepCreateSchemaOperator
 from aep_provider.operators.source_connection import AepCreateSourceConnectionOperator
 from aep_provider.operators.target_connection import AepCreateTargetConnectionOperator
@@ -26,6 +27,7 @@ __all__ = [
     "AepDeleteFlowOperator",
     "AepExploreOperator",
     "AepGetFlowSpecOperator",
+    "AepRetriggerFlowRunOperator",
     "AepSetFlowStateOperator",
     "AepTestConnectionOperator",
 ]

@@ -112,13 +112,20 @@ def delete_flow(
 def _leads_to(client: AepClient, flow_id: str) -> dict[str, Any]:
     document = flow_service.read(client, flow.COLLECTION, flow_id)
     sources = [str(one) for one in document.get("sourceConnectionIds") or []]
-    found = (flow_service.read(client, SourceConnection.collection, one).get("baseConnectionId") for one in sources)
+    found = (_base_of(client, one) for one in sources)
     return {
         "flow": flow_id,
         "sources": sources,
         "targets": [str(one) for one in document.get("targetConnectionIds") or []],
         "bases": sorted({str(base) for base in found if base}),
     }
+
+
+def _base_of(client: AepClient, source_connection_id: str) -> object:
+    try:
+        return flow_service.read(client, SourceConnection.collection, source_connection_id).get("baseConnectionId")
+    except AepNotFoundError:
+        return None
 
 
 def _delete(client: AepClient, done: Deleted, kind: str, collection: str, object_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aep_provider.platform.client import AepClient
@@ -45,3 +45,26 @@ def first_since(runs: Iterable[dict[str, Any]], since: int) -> dict[str, Any] | 
 def _created_at(run: dict[str, Any]) -> int:
     """A run that does not say when it was created is taken as old: it may be one that somebody else has waited for."""
     return milliseconds(run.get("createdAt")) or 0
+
+
+def window_of(run: Mapping[str, Any]) -> tuple[int, int] | None:
+    """
+    Return the window that a run took, epoch milliseconds, None if it does not tell.
+
+    On-demand runs echo it in ``params`` (seconds, perhaps as text); others tell it once rows were copied.
+    """
+    params = run.get("params") or {}
+    window = _moments(params.get("windowStartTime"), params.get("windowEndTime"))
+    if window:
+        return window
+    for activity in run.get("activities") or run.get("activites") or []:
+        extensions = (activity.get("durationSummary") or {}).get("extensions") or {}
+        window = _moments(extensions.get("windowStart"), extensions.get("windowEnd"))
+        if window:
+            return window
+    return None
+
+
+def _moments(start: Any, end: Any) -> tuple[int, int] | None:
+    first, last = milliseconds(start), milliseconds(end)
+    return None if first is None or last is None else (first, last)
