@@ -57,6 +57,8 @@ def check_request(request: DataflowRequest) -> None:
 
     :raises AepConfigError: for names, schedule and schema that cannot be.
     """
+    if not request.table:
+        raise AepConfigError("No table is named: say which one of the source system to take.")
     check_name(request.name, "name of the dataflow")
     for what, name in request.further_names.items():
         check_name(name, what)

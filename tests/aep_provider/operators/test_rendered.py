@@ -53,7 +53,7 @@ def test_whole_numbers(written: Any, read: int) -> None:
 
 @pytest.mark.parametrize("written", ["fifteen", 1.5, "1.5", True, [], {}, float("inf"), float("nan"), "9" * 5000])
 def test_no_whole_numbers(written: Any) -> None:
-    with pytest.raises(AepConfigError, match="interval is .* whole number"):
+    with pytest.raises(AepConfigError, match=r"interval is .* whole number"):
         whole_number(written, "interval")
 
 
@@ -92,6 +92,6 @@ def test_lists(written: Any, read: list[Any]) -> None:
     "written", ["sys_id", "['a', 'b']", '{"a": 1}', "5", 5, {"a": 1}, b"ab", '"ab"', "[" * 100_000]
 )
 def test_no_lists(written: Any) -> None:
-    with pytest.raises(AepConfigError, match="columns is .* must be a list") as refused:
+    with pytest.raises(AepConfigError, match=r"columns is .* must be a list") as refused:
         listed(written, "columns")
     assert "render_template_as_native_obj" in str(refused.value)
