@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,7 +24,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from aep_provider.platform.client import AepClient
+from aep_provider.platform.client import AepAsyncClient, AepClient
 from aep_provider.platform.paging import catalog_objects, data_prep_sets, flow_service_items, registry_results
 from aep_provider.platform.settings import AepSettings
 
@@ -206,6 +207,10 @@ class Wire:
         """Lose the answer to the next requests of this kind, or answer with ``status`` instead."""
         self.faults.append(Fault(method, path, carried_out=carried_out, status=status, times=times))
 
+    def answer(self, method: str, path: str, document: Any, *, status: int = 200, times: int = 10**6) -> None:
+        """Answer requests of this kind with ``document``, without asking the platform."""
+        self.faults.append(Fault(method, path, status=status, body=json.dumps(document).encode(), times=times))
+
     def created(self) -> list[str]:
         """The collections in which something was made, in order."""
         kinds = ("connections", "sourceConnections", "targetConnections", "flows", "runs", "schemas", "fieldgroups",
@@ -295,6 +300,9 @@ class TaskInstance:
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}
 
+    def get_first_reschedule_date(self, _: Any) -> None:
+        return None
+
     def xcom_push(self, key: str, value: Any) -> None:
         json.dumps(value)
         self.xcoms[key] = value
@@ -376,7 +384,11 @@ def aep(wire: Wire, org: str, set_connection: Callable[..., None]) -> Wire:
 @pytest.fixture
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Repetitions of requests follow one another at once."""
+    async def at_once(_: float) -> None:
+        pass
+
     monkeypatch.setattr("aep_provider.hooks.aep.AepClient", functools.partial(AepClient, sleep=lambda _: None))
+    monkeypatch.setattr("aep_provider.hooks.aep.AepAsyncClient", functools.partial(AepAsyncClient, sleep=at_once))
 
 
 ACCOUNTS = f"""\
@@ -412,3 +424,49 @@ def strict_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platfo
 def secrets() -> list[str]:
     """What may be seen nowhere; tokens of the local platform begin with the last."""
     return [CLIENT_SECRET, SOURCE_PASSWORD]
+
+
+@pytest.fixture
+def one_time_flow(client: AepClient) -> str:
+    """The id of a flow that loads ``incident`` at once."""
+
+    def make(path: str, body: dict[str, Any]) -> Any:
+        answer = client.post(f"/data/foundation/{path}", json=body).body
+        return answer[0].rpartition("/")[2] if isinstance(answer, list) else answer.get("id", answer.get("$id"))
+
+    servicenow = {"id": "eb13cb25-47ab-407f-ba89-c0125281c563", "version": "1.0"}
+    params = {"endpoint": "https://dev1.service-now.example", "username": "ann", "password": SOURCE_PASSWORD}
+    auth = {"specName": "Basic Authentication", "params": params}
+    base = make("flowservice/connections", {"name": "base", "connectionSpec": servicenow, "auth": auth})
+    columns = [{"name": name, "type": "string", "xdm": {"type": "string"}} for name in ("sys_id", "short_description")]
+    source = make(
+        "flowservice/sourceConnections",
+        {"name": "source", "baseConnectionId": base, "data": {"format": "tabular"}, "connectionSpec": servicenow,
+         "params": {"tableName": "incident", "columns": columns}},
+    )  # fmt: skip
+    parts = ["https://ns.adobe.com/xdm/context/profile", "https://ns.adobe.com/xdm/context/profile-person-details"]
+    schema_body = {"type": "object", "title": "incidents", "allOf": [{"$ref": part} for part in parts]}
+    schema = make("schemaregistry/tenant/schemas", schema_body)
+    accept = "application/vnd.adobe.xed-full+json;version=1"
+    dataset = make("catalog/dataSets", {"name": "incidents", "schemaRef": {"id": schema, "contentType": accept}})
+    lake = {"id": "c604ff05-7f1a-43c0-8e18-33bf874cb11c", "version": "1.0"}
+    target = make(
+        "flowservice/targetConnections",
+        {"name": "target", "params": {"dataSetId": dataset}, "connectionSpec": lake,
+         "data": {"format": "parquet_xdm", "schema": {"id": schema, "version": accept}}},
+    )  # fmt: skip
+    mappings = [
+        {"sourceType": "ATTRIBUTE", "source": "sys_id", "destination": "_id"},
+        {"sourceType": "ATTRIBUTE", "source": "short_description", "destination": "person.name.fullName"},
+    ]
+    schema_ref = {"schemaRef": {"id": schema, "contentType": accept}}
+    mapping = make("conversion/mappingSets", {"outputSchema": schema_ref, "mappings": mappings})
+    return str(
+        make(
+            "flowservice/flows",
+            {"name": "flow", "flowSpec": {"id": "14518937-270c-4525-bdec-c2ba7cce3860", "version": "1.0"},
+             "sourceConnectionIds": [source], "targetConnectionIds": [target],
+             "transformations": [{"name": "Mapping", "params": {"mappingId": mapping, "mappingVersion": "0"}}],
+             "scheduleParams": {"startTime": int(time.time()) + 60, "frequency": "once"}},
+        )
+    )  # fmt: skip

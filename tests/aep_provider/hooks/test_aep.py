@@ -33,7 +33,11 @@ class TestSettings:
     def test_every_field_of_the_form_arrives(self, define: Callable[..., None]) -> None:
         define({"sandbox": "stage", "scopes": "openid"}, host="https://platform-va7.adobe.io")
         settings = AepHook().settings
-        assert (settings.gateway, settings.sandbox, settings.scopes) == ("https://platform-va7.adobe.io", "stage", "openid")
+        assert (settings.gateway, settings.sandbox, settings.scopes) == (
+            "https://platform-va7.adobe.io",
+            "stage",
+            "openid",
+        )
         assert settings.client_id == "tester"
 
     def test_another_sandbox_may_be_asked_for(self, define: Callable[..., None]) -> None:
@@ -97,7 +101,9 @@ class TestSettings:
         define({"token_url": "https://ims.corp.example/token"})
         assert AepHook().settings.token_url == "https://ims.corp.example/token"
 
-    def test_a_ready_token_is_used_instead_of_a_secret(self, define: Callable[..., None], aep: Any, platform: Any) -> None:
+    def test_a_ready_token_is_used_instead_of_a_secret(
+        self, define: Callable[..., None], aep: Any, platform: Any
+    ) -> None:
         define()
         with AepHook() as hook:
             hook.client.get(LIST, params={"limit": "1"})
@@ -120,7 +126,11 @@ class TestTestConnection:
             ({"sandbox": "No Such"}, {}, "lower case"),
             ({"access_token": "eyJ-not-a-token"}, {"password": None}, "access_token may have expired"),
             ({}, {"host": "http://127.0.0.1:9"}, "could not be reached"),
-            ({"token_url": "http://127.0.0.1:9/ims"}, {"login": "never-asked-before"}, "identity service gave no answer"),
+            (
+                {"token_url": "http://127.0.0.1:9/ims"},
+                {"login": "never-asked-before"},
+                "identity service gave no answer",
+            ),
         ],
         ids=["unknown sandbox", "malformed", "wrong token", "unreachable", "unreachable identity service"],
     )
@@ -165,10 +175,10 @@ class TestSourceLogin:
         )  # fmt: skip
         assert "hunter2" not in repr(login)
 
-    @pytest.mark.parametrize("conn_id", ["aep_default", "AEP_SOURCE_X", "source_aep_source_x", "", " aep_source_servicenow"])
-    def test_other_connections_are_never_read(
-        self, aep: Any, conn_id: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    @pytest.mark.parametrize(
+        "conn_id", ["aep_default", "AEP_SOURCE_X", "source_aep_source_x", "", " aep_source_servicenow"]
+    )
+    def test_other_connections_are_never_read(self, aep: Any, conn_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(AepHook, "get_connection", _never)
         with pytest.raises(AepConfigError, match="aep_source_"):
             AepHook().source_login(conn_id)
@@ -196,7 +206,15 @@ class TestGenericHttpOperators:
     def test_no_extra_becomes_a_header_and_no_secret_leaves(
         self, define: Callable[..., None], aep: Any, task: Any, secrets: list[str], caplog: pytest.LogCaptureFixture
     ) -> None:
-        define({"x-evil": "1", "verify": False, "allow_redirects": True, "stream": True, "proxies": {"http": "http://127.0.0.1:9"}})
+        define(
+            {
+                "x-evil": "1",
+                "verify": False,
+                "allow_redirects": True,
+                "stream": True,
+                "proxies": {"http": "http://127.0.0.1:9"},
+            }
+        )
         with caplog.at_level(logging.DEBUG):
             task(HttpOperator(task_id="t", http_conn_id="aep_default", endpoint=LIST, method="GET")).run()
         (request,) = [seen for seen in aep.seen if seen.path == LIST]
@@ -213,4 +231,4 @@ class TestGenericHttpOperators:
     def test_requests_are_timed(self, aep: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         with AepHook().get_conn() as session:
             adapter = session.get_adapter(f"{aep.url}/")
-            assert adapter._timeout == (10, 60)  # noqa: SLF001
+            assert adapter._timeout == (10, 60)

@@ -26,10 +26,13 @@ def refused(aep: Any, task: Any, client: Any, listed: Any, secrets: list[str]) -
     def run(connection: dict[str, Any] | None = None, **check: Any) -> str:
         reach = {key: check.pop(key) for key in ("sandbox",) if key in check}
         first = {"source": "servicenow", "source_conn_id": "aep_source_servicenow", **reach, **(connection or {})}
-        with pytest.raises(AirflowFailException) as ended:
+        def both_steps() -> None:
             base = task(AepCreateConnectionOperator(task_id="connection", **first)).run()
             values = {"base_connection_id": base, "source": "servicenow", "table": "incident", **reach, **check}
             task(AepCheckDataflowOperator(task_id="check", **values)).run()
+
+        with pytest.raises(AirflowFailException) as ended:
+            both_steps()
         there = {kind for kind, ids in listed(client).items() if ids}
         assert there <= {"connections"}
         assert set(aep.created()) <= {"connections"}

@@ -291,8 +291,9 @@ def _connect(set_connection: Any, wire: Any, login: str, password: str, **extra:
 
 class TestSecrets:
     def test_they_are_seen_nowhere(
-        self, steps: Callable[..., Steps], aep: Any, secrets: list[str], caplog: pytest.LogCaptureFixture
-    ) -> None:
+        self, steps: Callable[..., Steps], aep: Any, secrets: list[str], caplog: pytest.LogCaptureFixture,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
         with caplog.at_level(logging.DEBUG):
             made = steps()
             made.all()
@@ -302,6 +303,7 @@ class TestSecrets:
         hidden = [*secrets, *tokens]
         places = {
             "log": caplog.text,
+            "task log": (task_log := "".join(capfd.readouterr())),
             "records": "".join(repr(vars(record)) for record in caplog.records),
             "xcoms": json.dumps([one.ti.xcoms for one in made.tasks.values()]),
             "state": json.dumps([one.store.held for one in made.tasks.values()]),
@@ -311,12 +313,15 @@ class TestSecrets:
             "operators": repr([vars(one.operator) for one in made.tasks.values()]),
             "targets": repr([seen.target for seen in aep.seen]),
         }
+        assert "Created the" in task_log + caplog.text
+        assert "Requests sent to AEP" in task_log
         assert [place for place, text in places.items() for secret in hidden if secret in text] == []
 
     @pytest.mark.parametrize("status", [400, 401, 403, 500])
     def test_an_answer_that_echoes_them_hides_them(
-        self, steps: Callable[..., Steps], aep: Any, secrets: list[str], status: int, caplog: pytest.LogCaptureFixture
-    ) -> None:
+        self, steps: Callable[..., Steps], aep: Any, secrets: list[str], status: int, caplog: pytest.LogCaptureFixture,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
         aep.lose("POST", "/connections", carried_out=False, status=status, times=9)
         token = "eyJ0b2tlbi1lY2hv.abc.def"
         aep.faults[-1].body = json.dumps(
@@ -327,5 +332,5 @@ class TestSecrets:
         chain: list[BaseException] = [raised.value]
         while following := chain[-1].__cause__ or chain[-1].__context__:
             chain.append(following)
-        texts = [caplog.text, *(f"{error} {error!r} {vars(error)}" for error in chain)]
+        texts = [caplog.text, *capfd.readouterr(), *(f"{error} {error!r} {vars(error)}" for error in chain)]
         assert [text for text in texts for secret in (*secrets, token) if secret in text] == []
