@@ -18,7 +18,7 @@ import requests
 from local_aep import ACCOUNT, SANDBOX, LocalAep
 
 _FLOW_SERVICE = "/data/foundation/flowservice"
-_SETTLE_SECONDS = 15.0
+_SETTLE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Arrivals:
 
     @classmethod
     def of(cls, aep: LocalAep, dataset_id: str) -> Arrivals:
-        """Count until both agree; a flow on a schedule may be writing just now, so for 15 seconds at most."""
+        """Count until both agree; a flow on a schedule may be writing just now, so for 5 seconds at most."""
         folder = aep.state / "datasets" / dataset_id
         platform = _Platform(aep)
         deadline = time.monotonic() + _SETTLE_SECONDS

@@ -43,7 +43,7 @@ def run(dag_id: str, conf: dict[str, Any]) -> dict[str, Any]:
     """
     db.upgradedb()
     errors = LastErrors()
-    get_listener_manager().add_listener(errors)  # type: ignore[no-untyped-call]
+    get_listener_manager().add_listener(errors)
     dag_run = get_bagged_dag(None, dag_id).test(logical_date=utcnow(), run_conf=conf)
     key = {"dag_id": dag_id, "run_id": dag_run.run_id}
     with create_session() as session:

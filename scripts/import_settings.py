@@ -60,7 +60,7 @@ def main(settings_file: Path, aep_url: str) -> None:
                 )
         for variable in settings["variables"]:
             if not session.scalars(select(Variable).filter_by(key=variable["variable_name"])).first():
-                found = Variable(key=variable["variable_name"], val=variable["variable_value"])  # type: ignore[no-untyped-call]
+                found = Variable(key=variable["variable_name"], val=variable["variable_value"])
                 session.add(found)
 
 

@@ -124,8 +124,8 @@ def provision(given: argparse.Namespace, console: Console) -> int:
         aep.stop()
     if outcome["state"] != "success" or not result:
         for task, error in outcome["failed"].items() or [("airflow", f"the DAG run ended as {outcome['state']}")]:
-            console.print(f"Failed: {task}: {error}", style="red", markup=False, highlight=False)
-        console.print(f"The whole log: {os.path.relpath(log)}", highlight=False)
+            console.print(f"Failed: {task}: {error}", style="red")
+        console.print(f"The whole log: {os.path.relpath(log)}")
         return 1
     if arrivals.stored != arrivals.reported:
         console.print("Failed: the Parquet files do not hold the rows that the runs report", style="red")
@@ -135,12 +135,14 @@ def provision(given: argparse.Namespace, console: Console) -> int:
 
 def main() -> int:
     """Run it, with one line for whatever stands in the way."""
-    console = Console(width=None if sys.stdout.isatty() else 160, soft_wrap=True)
+    width = None if sys.stdout.isatty() else 160
+    # Names and errors are printed as they are, whatever brackets and colons they hold.
+    console = Console(width=width, markup=False, emoji=False, highlight=False, soft_wrap=True)
     leave_on_signals()
     try:
         return provision(arguments(), console)
     except (LocalAepError, InUseError) as error:
-        console.print(f"Failed: {error}", style="red", markup=False, highlight=False)
+        console.print(f"Failed: {error}", style="red")
         return 1
     except KeyboardInterrupt:
         console.print("Stopped.")

@@ -116,9 +116,9 @@ def supervise(given: argparse.Namespace, console: Console) -> None:
                     if time.monotonic() > deadline:
                         raise PartEndedError(f"Airflow was not healthy after {_HEALTHY_SECONDS:.0f} s (logs: {logs})")
                     time.sleep(0.2)
-            console.print(f"Airflow    {url}   (no login; Ctrl-C ends it)", highlight=False)
-            console.print(f"Local AEP  {aep.url}   tables from {given.tables}", highlight=False)
-            console.print(f"Logs       {logs}", highlight=False)
+            console.print(f"Airflow    {url}   (no login; Ctrl-C ends it)")
+            console.print(f"Local AEP  {aep.url}   tables from {given.tables}")
+            console.print(f"Logs       {logs}")
             while True:
                 check(children)
                 time.sleep(0.5)
@@ -129,12 +129,12 @@ def supervise(given: argparse.Namespace, console: Console) -> None:
 
 def main() -> int:
     """Run it, with one line for whatever ends it."""
-    console = Console(soft_wrap=True)
+    console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
     leave_on_signals()
     try:
         supervise(arguments(), console)
     except (PartEndedError, LocalAepError, InUseError) as error:
-        console.print(f"Failed: {error}", style="red", markup=False, highlight=False)
+        console.print(f"Failed: {error}", style="red")
         return 1
     except KeyboardInterrupt:
         console.print("Stopped.")

@@ -49,6 +49,7 @@ def test_the_sample_table_lands_and_a_second_run_creates_nothing(place) -> None:
     first = place.run(SAMPLES, "incident", "sys_updated_at")
     assert first.returncode == 0, first.stdout + first.stderr
     assert "Nothing created" not in first.stdout
+    assert "│ created" in first.stdout
     folders = sorted(path.name for path in (place.state / "datasets").iterdir())
     rows = source_rows(SAMPLES / "incident.csv")
     values = landed(place.parquet_files(), list(rows[0]))
@@ -58,9 +59,20 @@ def test_the_sample_table_lands_and_a_second_run_creates_nothing(place) -> None:
     second = place.run(SAMPLES, "incident", "sys_updated_at")
     assert second.returncode == 0, second.stdout + second.stderr
     assert "Nothing created" in second.stdout
-    assert "created │" not in second.stdout
+    assert "│ created" not in second.stdout
     assert sorted(path.name for path in (place.state / "datasets").iterdir()) == folders
     assert Counter(landed(place.parquet_files(), ["sys_id"])["sys_id"]) == Counter(row["sys_id"] for row in rows)
+
+
+def test_files_that_say_something_else_than_the_runs_are_a_failure(place) -> None:
+    """The rows are counted in the files; a platform that only says so is not believed."""
+    assert place.run(SAMPLES, "customer").returncode == 0
+    file = Path(place.parquet_files()[0])
+    file.with_name("again.parquet").write_bytes(file.read_bytes())
+    done = place.run(SAMPLES, "customer")
+    assert done.returncode == 1
+    assert "Failed: the Parquet files do not hold the rows that the runs report" in done.stdout
+    assert "Nothing created" in done.stdout
 
 
 def test_the_real_incident_table_lands_whole(place) -> None:
