@@ -1,0 +1,153 @@
+"""``aep-local serve``: how it starts, stops, and comes back after being killed."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .conftest import FLOW, Chain, Platform
+
+LIST = f"{FLOW}/connections"
+Start = Callable[..., Platform]
+
+
+def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "aep_local.cli", "serve", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_it_says_where_it_serves_and_serves_there(start_platform: Start) -> None:
+    platform = start_platform()
+    assert platform.url.startswith("http://127.0.0.1:")
+    assert not platform.url.endswith(":0")
+    assert httpx.get(platform.url).status_code == 404
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_cleanly(start_platform: Start, number: signal.Signals) -> None:
+    platform = start_platform()
+    with platform.client("A@AdobeOrg") as aep:
+        assert aep.get(LIST).status_code == 200
+    assert platform.end(number) == 0
+    assert "Traceback" not in platform.log.read_text()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(platform.url)
+
+
+def test_everything_is_there_again_after_a_kill(start_platform: Start) -> None:
+    platform = start_platform()
+    with platform.client("A@AdobeOrg") as aep:
+        flow_id = Chain(aep).flow()
+        kept = {path: aep.get(path).json() for path in (LIST, f"{FLOW}/flows", f"{FLOW}/flows/{flow_id}")}
+        assert kept[LIST]["items"]
+        created = Chain(aep).connection(name="last words")
+        assert platform.end(signal.SIGKILL) == -signal.SIGKILL
+        platform.start()
+        aep.base_url = httpx.URL(platform.url)
+        assert aep.get(f"{LIST}/{created}").status_code == 200, "what was answered is kept, and so is the token"
+        for path in list(kept)[1:]:
+            assert aep.get(path).json() == kept[path]
+        assert aep.get(LIST).json()["items"][1:] == kept[LIST]["items"]
+
+
+def test_a_state_folder_has_one_server(start_platform: Start, sample_tables: Path) -> None:
+    platform = start_platform()
+    second = serve("--tables", str(sample_tables), "--state", str(platform.state))
+    assert second.returncode == 1
+    assert "in use by another server" in second.stderr
+    assert "ready" not in second.stdout
+    assert httpx.get(platform.url).status_code == 404, "the first one is not disturbed"
+    platform.end(signal.SIGKILL)
+    platform.start()
+
+
+def test_a_port_that_is_taken_is_an_error(sample_tables: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = serve("--tables", str(sample_tables), "--state", str(tmp_path / "s"), "--port", port)
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+
+
+def test_it_works_without_any_table(start_platform: Start, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    platform = start_platform(tables=empty)
+    with platform.client("A@AdobeOrg") as aep:
+        id = Chain(aep).connection()
+        assert aep.get(f"{LIST}/{id}/explore", params={"objectType": "root"}).json() == []
+        (empty / "Late.csv").write_text("Id\n1\n")
+        explored = aep.get(f"{LIST}/{id}/explore", params={"objectType": "root"}).json()
+        assert [each["name"] for each in explored] == ["Late"]
+
+
+def test_latency_is_added_to_every_answer(start_platform: Start) -> None:
+    platform = start_platform("--latency-ms", "150")
+    began = time.perf_counter()
+    assert httpx.get(platform.url + "/nothing").status_code == 404
+    assert time.perf_counter() - began >= 0.15
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--assume", "gravity=no"], ["gravity=no", "once_runs_by_itself", "run_window_in_document"]),
+        (["--assume", "once_runs_by_itself"], ["KEY=VALUE"]),
+        (["--assume", "once_runs_by_itself=maybe"], ["once_runs_by_itself", "'yes' or 'no'"]),
+        (["--assume", "listing_lag_seconds=-1"], ["listing_lag_seconds"]),
+        (["--time-scale", "-1"], ["--time-scale"]),
+        (["--token-seconds", "0"], ["--token-seconds"]),
+        (["--port", "70000"], ["--port"]),
+        (["--accounts", "/nothing/there.yaml"], ["accounts file"]),
+        (["--faults", "f.json"], ["--faults"]),
+        (["--tables", "/nothing/there"], ["--tables", "no such folder"]),
+    ],
+)
+def test_a_wrong_call_is_explained(
+    sample_tables: Path, tmp_path: Path, arguments: list[str], words: list[str]
+) -> None:
+    done = serve("--tables", str(sample_tables), "--state", str(tmp_path / "s"), *arguments)
+    assert done.returncode == 2
+    for word in words:
+        assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        ("clients: [", "neither YAML nor JSON"),
+        ("organisations: []\nclients: [{id: a, secret: needle, organisation: X}]", "X is not listed"),
+        ("organisations: []\nclients: [{id: a, secret: [needle], organisation: X}]", "secret"),
+        ("organisations: []\nclients: []\nfriends: []", "friends"),
+    ],
+)
+def test_a_wrong_accounts_file_is_explained_without_its_secrets(
+    sample_tables: Path, tmp_path: Path, content: str, word: str
+) -> None:
+    file = tmp_path / "accounts.yaml"
+    file.write_text(content)
+    done = serve("--tables", str(sample_tables), "--state", str(tmp_path / "s"), "--accounts", str(file))
+    assert done.returncode == 2
+    assert word in done.stderr
+    assert "needle" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_access_log_has_no_queries(start_platform: Start) -> None:
+    platform = start_platform()
+    httpx.post(f"{platform.url}/ims/token/v2", params={"client_id": "needle", "client_secret": "needle"})
+    httpx.get(f"{platform.url}/a%0Ab?needle=1")
+    platform.end()
+    log = platform.log.read_text()
+    assert "needle" not in log
+    assert "POST '/ims/token/v2' 400" in log
+    assert "'/a\\nb'" in log, "nobody can write lines into the log"
