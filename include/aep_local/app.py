@@ -15,27 +15,17 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from aep_local import (
-    accounts,
-    catalog,
-    connections,
-    data_access,
-    data_prep,
-    flows,
-    ims,
-    problems,
-    runs,
-    schema_registry,
-    source_connections,
-    specs,
-    target_connections,
-)
-from aep_local.clock import Clock
-from aep_local.engine import Engine
-from aep_local.services import Services
-from aep_local.settings import Settings
-from aep_local.store import Store
-from aep_local.tables import TableFolder
+from aep_local import catalog, data_access, data_prep
+from aep_local.core import accounts, problems
+from aep_local.core.clock import Clock
+from aep_local.core.settings import Settings
+from aep_local.core.store import Store
+from aep_local.flow_service import connections, flows, runs, source_connections, specs, target_connections
+from aep_local.rows.engine import Engine
+from aep_local.rows.tables import TableFolder
+from aep_local.schema_registry import routes as schema_registry
+from aep_local.web import ims
+from aep_local.web.services import Services
 
 _PARTS = (
     ims,

@@ -15,15 +15,14 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from aep_local import registry_data
-from aep_local.gateway import Caller, CallerDep, JsonBody
-from aep_local.problems import Problem, generic
-from aep_local.services import Services, ServicesDep
-from aep_local.store import Document, Scope, Store
+from aep_local.core.holdings import BATCHES, DATASETS
+from aep_local.core.problems import Problem, generic
+from aep_local.core.store import Document
+from aep_local.web.gateway import Caller, CallerDep, JsonBody
+from aep_local.web.services import Services, ServicesDep
+from aep_local.xdm import standard as registry_data
 
 router = APIRouter()
-KIND = "dataSets"
-BATCHES = "batches"
 _PATH = "/data/foundation/catalog"
 _MAX_LIMIT = 100
 _DEFAULT_LIMIT = 20
@@ -31,11 +30,6 @@ _CONTENT_TYPE = re.compile(r"application/vnd\.adobe\.(xed|xed-full|xed-full-note
 _WRITABLE = frozenset({"name", "description", "tags", "enableErrorDiagnostics"})
 _PROPERTY = re.compile(r"([A-Za-z_.]+)(==|!=)(.*)", re.DOTALL)
 _IGNORED = frozenset({"requestDataSource"})
-
-
-def dataset(store: Store, scope: Scope, id: str) -> Document | None:
-    """A dataset, or None: ``name schemaRef tags state …`` with its ``id``."""
-    return store.get(KIND, id, scope)
 
 
 @router.post(f"{_PATH}/dataSets")
@@ -65,7 +59,7 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response
     doc["files"] = f"@/dataSets/{doc['id']}/views/{secrets.token_hex(12)}/files"
     with services.store.transaction():
         _check_profile(doc, caller, services)
-        services.store.insert(KIND, doc["id"], caller.scope, doc)
+        services.store.insert(DATASETS, doc["id"], caller.scope, doc)
     headers = {"Location": f"{_PATH}/dataSets/{doc['id']}"}
     return JSONResponse([f"@/dataSets/{doc['id']}"], status_code=201, headers=headers)
 
@@ -74,14 +68,14 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response
 def list_datasets(request: Request, caller: CallerDep, services: ServicesDep) -> Response:
     """Datasets, keyed by id."""
     caller.require("datasets", "read")
-    return _listed(request, services.store.all(KIND, caller.scope))
+    return _listed(request, services.store.all(DATASETS, caller.scope))
 
 
 @router.get(f"{_PATH}/dataSets/{{id}}")
 def get_dataset(id: str, caller: CallerDep, services: ServicesDep) -> Response:
     """One dataset, keyed by its id."""
     caller.require("datasets", "read")
-    return JSONResponse({id: _shown(_found(services, caller, KIND, id))})
+    return JSONResponse({id: _shown(_found(services, caller, DATASETS, id))})
 
 
 @router.patch(f"{_PATH}/dataSets/{{id}}")
@@ -89,7 +83,7 @@ def patch_dataset(id: str, request: Request, body: JsonBody, caller: CallerDep, 
     """Change name, description or tags; the body is a part of a dataset, or a JSON-Patch with that content type."""
     caller.require("datasets", "write")
     with services.store.transaction():
-        doc = _found(services, caller, KIND, id)
+        doc = _found(services, caller, DATASETS, id)
         given = request.headers.get("if-match")
         if given is not None and given.strip('"') not in {doc["version"], "*"}:
             raise generic(412, "Precondition Failed", "the dataset has another version")
@@ -102,7 +96,7 @@ def patch_dataset(id: str, request: Request, body: JsonBody, caller: CallerDep, 
             changed["version"] = f"1.0.{int(doc['version'].rpartition('.')[2]) + 1}"
             changed["updated"] = services.clock.now_ms()
             changed["updatedUser"] = caller.user
-            services.store.put(KIND, id, caller.scope, changed)
+            services.store.put(DATASETS, id, caller.scope, changed)
     return JSONResponse([f"@/dataSets/{id}"])
 
 
@@ -111,8 +105,8 @@ def delete_dataset(id: str, caller: CallerDep, services: ServicesDep) -> Respons
     """Remove a dataset with its rows."""
     caller.require("datasets", "write")
     with services.store.transaction():
-        _found(services, caller, KIND, id)
-        services.store.delete(KIND, id, caller.scope)
+        _found(services, caller, DATASETS, id)
+        services.store.delete(DATASETS, id, caller.scope)
     services.engine.landing.drop(id)
     return JSONResponse([f"@/dataSets/{id}"])
 

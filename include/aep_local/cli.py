@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from aep_local.app import create_app
-from aep_local.settings import Assumptions, Settings
+from aep_local.core.settings import Assumptions, Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,12 +9,12 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
-from aep_local.catalog import BATCHES
-from aep_local.gateway import Caller, CallerDep
-from aep_local.landing import lines
-from aep_local.problems import Problem, generic
-from aep_local.services import Services, ServicesDep
-from aep_local.store import Document
+from aep_local.core.holdings import BATCHES
+from aep_local.core.problems import Problem, generic
+from aep_local.core.store import Document
+from aep_local.rows.landing import lines
+from aep_local.web.gateway import Caller, CallerDep
+from aep_local.web.services import Services, ServicesDep
 
 router = APIRouter()
 _PATH = "/data/foundation/export"

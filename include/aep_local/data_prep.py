@@ -12,16 +12,16 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from aep_local import xdm
-from aep_local.gateway import Caller, CallerDep, JsonBody
-from aep_local.mapping import Mapper, Rejection, problems
-from aep_local.mapping_forms import Malformed, input_columns, normal, written
-from aep_local.problems import Problem, generic
-from aep_local.services import Services, ServicesDep
-from aep_local.store import Document, Scope, Store
+from aep_local.core.holdings import MAPPING_SETS, mapping_version
+from aep_local.core.problems import Problem, generic
+from aep_local.core.store import Document, Scope, Store
+from aep_local.web.gateway import Caller, CallerDep, JsonBody
+from aep_local.web.services import Services, ServicesDep
+from aep_local.xdm import fields as xdm
+from aep_local.xdm.mapping import Mapper, Rejection, problems
+from aep_local.xdm.mapping_forms import Malformed, input_columns, normal, written
 
 router = APIRouter()
-KIND = "mappingSets"
 _PATH = "/data/foundation/conversion/mappingSets"
 _MAX_LIMIT = 1000
 _MAX_PREVIEW = 1000
@@ -29,16 +29,9 @@ _MAX_PREVIEW = 1000
 
 def mapping_set(store: Store, scope: Scope, id: str, version: int | None = None) -> Document | None:
     """A version of a mapping set (the newest when None) as answers show it, or None when it is not there."""
-    doc = store.get(KIND, id, scope)
-    shown = None if doc is None else _version(doc, version)
+    doc = store.get(MAPPING_SETS, id, scope)
+    shown = None if doc is None else mapping_version(doc, version)
     return None if doc is None or shown is None else _written(doc, *shown)
-
-
-def normal_mappings(store: Store, scope: Scope, id: str, version: int | None = None) -> Document | None:
-    """A version of a mapping set in normal form (``schemaRef``, ``mappings`` …), or None."""
-    doc = store.get(KIND, id, scope)
-    shown = None if doc is None else _version(doc, version)
-    return None if shown is None else shown[1]
 
 
 @router.post(_PATH)
@@ -53,7 +46,7 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response
         "createdBy": caller.user,
         "versions": [{"modifiedDate": now, "modifiedBy": caller.user, "content": content}],
     }
-    services.store.insert(KIND, doc["id"], caller.scope, doc)
+    services.store.insert(MAPPING_SETS, doc["id"], caller.scope, doc)
     return JSONResponse(_receipt(doc))
 
 
@@ -66,7 +59,8 @@ def list_all(request: Request, caller: CallerDep, services: ServicesDep) -> Resp
         if name not in {"limit", "start", "name", "orderBy", "expandSchema"}:
             raise _bad(f"query parameter {name[:50]} is unknown")
     limit, start = _whole(query.get("limit"), "limit", 1), _whole(query.get("start"), "start", 0)
-    shown = [_written(doc, *_newest(doc)) for doc in services.store.all(KIND, caller.scope)]
+    docs = services.store.all(MAPPING_SETS, caller.scope)
+    shown = [_written(doc, *found) for doc in docs if (found := mapping_version(doc, None))]
     if "name" in query:
         shown = [each for each in shown if each["name"] == query["name"]]
     # an unencoded "+" arrives as a blank
@@ -140,11 +134,11 @@ def replace(id: str, body: JsonBody, caller: CallerDep, services: ServicesDep) -
     caller.require("mappings", "write")
     content = _valid(body, caller, services)
     with services.store.transaction():
-        doc = services.store.get(KIND, id, caller.scope)
+        doc = services.store.get(MAPPING_SETS, id, caller.scope)
         if doc is None:
             raise _not_found(id)
         doc["versions"].append({"modifiedDate": services.clock.now_ms(), "modifiedBy": caller.user, "content": content})
-        services.store.put(KIND, id, caller.scope, doc)
+        services.store.put(MAPPING_SETS, id, caller.scope, doc)
     return JSONResponse(_receipt(doc))
 
 
@@ -182,18 +176,6 @@ def _previewed(row: dict[str, Any] | Rejection) -> Document:
 
 def _error(text: str) -> Document:
     return {"code": "MAPPER-3700-400", "message": text}
-
-
-def _newest(doc: Document) -> tuple[int, Document]:
-    return len(doc["versions"]) - 1, doc["versions"][-1]["content"]
-
-
-def _version(doc: Document, version: int | None) -> tuple[int, Document] | None:
-    if version is None:
-        return _newest(doc)
-    if not 0 <= version < len(doc["versions"]):
-        return None
-    return version, doc["versions"][version]["content"]
 
 
 def _written(doc: Document, version: int, content: Document) -> Document:

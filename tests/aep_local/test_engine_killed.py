@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from aep_local.execution import Execution
-from aep_local.landing import BatchWriter, Landing
-from aep_local.store import Store
+from aep_local.core.store import Store
+from aep_local.rows.execution import Execution
+from aep_local.rows.landing import BatchWriter, Landing
 
 from .conftest import Platform
 from .lake import Lake, counts, field, status

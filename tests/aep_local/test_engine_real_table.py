@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aep_local.tables import TableFolder
+from aep_local.rows.tables import TableFolder
 
 from .conftest import Platform
 from .lake import REAL_TABLE, Lake, counts, field, status

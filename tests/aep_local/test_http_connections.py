@@ -68,9 +68,7 @@ def test_names_need_not_be_unique(chain: Chain) -> None:
         ({"auth": {"specName": "Magic", "params": {}}}, "1415"),
     ],
 )
-def test_a_wrong_connection_is_refused(
-    aep: httpx.Client, chain: Chain, changes: dict[str, Any], number: str
-) -> None:
+def test_a_wrong_connection_is_refused(aep: httpx.Client, chain: Chain, changes: dict[str, Any], number: str) -> None:
     answer = aep.post(BASE, json=chain.connection_body(**changes))
     assert (answer.status_code, code(answer)) == (400, number)
     assert aep.get(BASE).json()["items"] == []
@@ -81,9 +79,7 @@ def test_service_cloud_takes_both_ways_to_log_in(aep: httpx.Client, chain: Chain
     oauth = {"environmentUrl": "https://x.example", "clientId": "c", "clientSecret": "s", "apiVersion": "60.0"}
     chain.connection(connectionSpec=spec, auth={"specName": "OAuth2 Client Credential", "params": oauth})
     del oauth["apiVersion"]
-    body = chain.connection_body(
-        connectionSpec=spec, auth={"specName": "OAuth2 Client Credential", "params": oauth}
-    )
+    body = chain.connection_body(connectionSpec=spec, auth={"specName": "OAuth2 Client Credential", "params": oauth})
     answer = aep.post(BASE, json=body)
     assert code(answer) == "1304"
     assert "apiVersion" in answer.json()["errorMessage"]

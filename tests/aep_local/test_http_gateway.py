@@ -209,9 +209,7 @@ def accounts(tmp_path: Path) -> Path:
     return file
 
 
-def test_an_accounts_file_decides_who_may_do_what(
-    accounts: Path, start_platform: Callable[..., Platform]
-) -> None:
+def test_an_accounts_file_decides_who_may_do_what(accounts: Path, start_platform: Callable[..., Platform]) -> None:
     platform = start_platform("--accounts", str(accounts))
     for wrong in ({"client_id": "nobody"}, {"client_id": "admin", "client_secret": "wrong"}):
         answer = httpx.post(f"{platform.url}/ims/token/v3", data=FORM | wrong)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
-from aep_local.store import Scope, Store
+from aep_local.core.store import Scope, Store
 
 from .conftest import FLOW, SERVICENOW, Chain, Platform, code
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from aep_local import xdm
-from aep_local.mapping import Mapper, Rejection, problems
+from aep_local.xdm import fields as xdm
+from aep_local.xdm.mapping import Mapper, Rejection, problems
 
 TEXT = {"type": "string"}
 ROOT = xdm.tree(

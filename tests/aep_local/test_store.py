@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aep_local.store import Scope, Store
+from aep_local.core.store import Scope, Store
 
 HERE = Scope("org", "prod")
 THERE = Scope("org", "stage")
@@ -129,7 +129,7 @@ def test_ten_thousand_runs_are_searched_in_milliseconds(store: Store) -> None:
 
 def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
     script = (
-        "import os, signal, sys; from pathlib import Path; from aep_local.store import Scope, Store\n"
+        "import os, signal, sys; from pathlib import Path; from aep_local.core.store import Scope, Store\n"
         "store = Store(Path(sys.argv[1]))\n"
         "store.insert('flows', 'kept', Scope('org', 'prod'), {'n': 1})\n"
         "with store.transaction():\n"

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from aep_local.tables import TableError, TableFolder, strptime_pattern
+from aep_local.rows.tables import TableError, TableFolder, strptime_pattern
 
 
 class Folder:

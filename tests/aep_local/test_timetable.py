@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aep_local.settings import Assumptions
-from aep_local.timetable import Plan, Window, plan
+from aep_local.core.settings import Assumptions
+from aep_local.rows.timetable import Plan, Window, plan
 
 MINUTE = 60_000
 START = 1_767_225_600_000

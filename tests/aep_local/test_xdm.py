@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aep_local import registry_data, xdm
-from aep_local.values import compact, json_ready, to_date_time, to_integer, to_moment, to_number
+from aep_local.xdm import fields as xdm
+from aep_local.xdm import standard as registry_data
+from aep_local.xdm.values import compact, json_ready, to_date_time, to_integer, to_moment, to_number
 
 TEXT = {"type": "string"}
 MOMENT = {"type": "string", "format": "date-time"}

@@ -8,12 +8,12 @@ from typing import Any
 
 import duckdb
 
-from aep_local.accounts import Accounts
-from aep_local.clock import Clock
-from aep_local.engine import Engine
-from aep_local.settings import Assumptions, Settings
-from aep_local.store import Scope, Store
-from aep_local.tables import TableFolder
+from aep_local.core.accounts import Accounts
+from aep_local.core.clock import Clock
+from aep_local.core.settings import Assumptions, Settings
+from aep_local.core.store import Scope, Store
+from aep_local.rows.engine import Engine
+from aep_local.rows.tables import TableFolder
 
 SCOPE = Scope("org@AdobeOrg", "prod")
 SCHEMA = "https://ns.adobe.com/acme/schemas/1"

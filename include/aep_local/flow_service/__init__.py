@@ -1,0 +1,1 @@
+"""Flow Service: specifications, connections, flows and runs."""

@@ -1,0 +1,130 @@
+"""Source connections: which table of a base connection, and which of its columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from aep_local.core.problems import connector, flow_service
+from aep_local.core.specs import connection_spec
+from aep_local.core.store import Document
+from aep_local.flow_service import connections
+from aep_local.web import documents, listing, patching
+from aep_local.web.bodies import FLOW_SERVICE
+from aep_local.web.gateway import Caller, CallerDep, JsonBody
+from aep_local.web.services import Services, ServicesDep
+
+router = APIRouter()
+KIND = "sourceConnections"
+_PATH = f"{FLOW_SERVICE}/{KIND}"
+
+
+@router.post(_PATH)
+def create(body: JsonBody, caller: CallerDep, services: ServicesDep, mode: str | None = None) -> Response:
+    """A new source connection; whether the table is there is seen when a flow uses it."""
+    caller.require("sources", "write")
+    documents.no_drafts(mode)
+    body = documents.as_object(body)
+    fields = {"name": documents.text(body, "name"), **documents.optional_text(body, "description")}
+    with services.store.transaction():
+        base = _base(body, caller, services)
+        fields |= {
+            "baseConnectionId": base["id"],
+            "state": "enabled",
+            "data": _data(body),
+            "connectionSpec": base["connectionSpec"],
+            "params": _params(body.get("params")),
+            "inheritedAttributes": {"baseConnection": {"id": base["id"], "connectionSpec": base["connectionSpec"]}},
+        }
+        doc = documents.new(caller, services.clock, fields)
+        services.store.insert(KIND, doc["id"], caller.scope, doc, ref=base["id"])
+    return documents.created(KIND, doc)
+
+
+@router.get(_PATH)
+def list_all(request: Request, caller: CallerDep, services: ServicesDep) -> Response:
+    """Source connections."""
+    caller.require("sources", "read")
+    return listing.stored(request, services, caller, listing.Listed(KIND, ref="baseConnectionId"))
+
+
+@router.get(_PATH + "/{id}")
+def get(id: str, caller: CallerDep, services: ServicesDep) -> Response:
+    """One source connection."""
+    caller.require("sources", "read")
+    return documents.one(documents.found(services, caller, KIND, id))
+
+
+@router.patch(_PATH + "/{id}")
+def patch(id: str, request: Request, body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response:
+    """Change a source connection; a flow that uses it already does not notice."""
+    caller.require("sources", "write")
+    refused = {"connectionSpec": flow_service(1414, 400, "connectionSpec of a connection cannot be changed")}
+    with services.store.transaction():
+        doc = documents.found(services, caller, KIND, id)
+        patching.check_version(request, doc, KIND)
+        changed = patching.patched(doc, body, ("name", "description", "params", "data"), refused)
+        documents.text(changed, "name")
+        documents.optional_text(changed, "description")
+        changed["data"], changed["params"] = _data(changed), _params(changed.get("params"))
+        documents.touch(changed, services.clock, caller)
+        services.store.put(KIND, id, caller.scope, changed)
+    return documents.changed(changed)
+
+
+@router.delete(_PATH + "/{id}")
+def delete(id: str, caller: CallerDep, services: ServicesDep) -> Response:
+    """Remove a source connection that no flow uses."""
+    caller.require("sources", "write")
+    with services.store.transaction():
+        documents.found(services, caller, KIND, id)
+        refuse_if_used(services, caller, KIND, "sourceConnectionIds", id)
+        services.store.delete(KIND, id, caller.scope)
+    return Response(status_code=204)
+
+
+def refuse_if_used(services: Services, caller: Caller, kind: str, field: str, id: str) -> None:
+    """Refuse to remove a connection that a flow names.
+
+    :raises Problem: FLOW-1418-400.
+    """
+    if any(id in flow[field] for flow in services.store.all("flows", caller.scope)):
+        raise flow_service(1418, 400, f"{kind} {id} is used by a flow", id=id, kind=kind)
+
+
+def _base(body: Document, caller: Caller, services: Services) -> Document:
+    given = body.get("connectionSpec")
+    spec = connection_spec(given.get("id")) if isinstance(given, dict) else None
+    if spec is None or "sourceSpec" not in spec:
+        raise flow_service(1413, 400, "connectionSpec.id is not the id of a source's connection specification")
+    documents.text(body, "baseConnectionId")
+    base = documents.referenced(services, caller, connections.KIND, body["baseConnectionId"])
+    if base["connectionSpec"]["id"] != spec["id"]:
+        raise flow_service(1413, 400, "connectionSpec.id differs from the base connection's")
+    return base
+
+
+def _data(body: Document) -> Document:
+    data = body.get("data")
+    if not isinstance(data, dict):
+        raise documents.missing("data")
+    if data.get("format") != "tabular":
+        raise connector(1327, "data.format is not supported; this source takes tabular")
+    return data
+
+
+def _params(params: Any) -> Document:
+    if not isinstance(params, dict):
+        raise documents.missing("params")
+    documents.text({"params": params}, "params", "tableName")
+    columns = params.get("columns", [])
+    if not isinstance(columns, list) or ("columns" in params and not columns):
+        raise documents.missing("params.columns")
+    for column in columns:
+        if not isinstance(column, dict):
+            raise documents.missing("params.columns")
+        documents.text(column, "name")
+        documents.text(column, "type")
+    return params

@@ -1,0 +1,1 @@
+"""Rows on their way: from source tables through runs into Parquet."""

@@ -1,0 +1,1 @@
+"""Schema Registry: classes, field groups and schemas."""

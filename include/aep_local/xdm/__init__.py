@@ -1,0 +1,1 @@
+"""Fields of schemas, values that fit them, and mappings that lead to them."""
