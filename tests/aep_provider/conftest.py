@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from airflow.sdk._shared.secrets_masker.secrets_masker import SecretsMasker
 
 from aep_provider.platform.client import AepAsyncClient, AepClient
 from aep_provider.platform.paging import catalog_objects, data_prep_sets, flow_service_items, registry_results
@@ -355,7 +356,19 @@ def fault() -> type[Fault]:
 
 
 @pytest.fixture
-def set_connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def masked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """
+    What Airflow was asked to mask in logs. It masks nothing here, so that what we log ourselves is seen as it is.
+
+    (It would also compile one pattern of the secrets of all tests, ever slower.)
+    """
+    asked: list[str] = []
+    monkeypatch.setattr(SecretsMasker, "add_mask", lambda _, secret, name=None: asked.append(secret))
+    return asked
+
+
+@pytest.fixture
+def set_connection(monkeypatch: pytest.MonkeyPatch, masked: list[str]) -> Callable[..., None]:
     """Define an Airflow connection for this test."""
 
     def define(conn_id: str, **fields: Any) -> None:
@@ -384,6 +397,7 @@ def aep(wire: Wire, org: str, set_connection: Callable[..., None]) -> Wire:
 @pytest.fixture
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Repetitions of requests follow one another at once."""
+
     async def at_once(_: float) -> None:
         pass
 

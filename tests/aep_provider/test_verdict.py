@@ -175,7 +175,7 @@ HOSTILE = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(HOSTILE)
 def test_whatever_the_document_only_a_verdict_comes_out(document: dict[str, Any]) -> None:
     verdict = judge(document)

@@ -115,6 +115,21 @@ class TestSettings:
         assert [seen.path for seen in aep.seen] == [LIST]
 
 
+class TestMasking:
+    """Airflow masks what it is told of, should anybody else log it."""
+
+    def test_the_secrets_of_the_connection(
+        self, define: Callable[..., None], masked: list[str], secrets: list[str]
+    ) -> None:
+        define({"access_token": "eyJ-a-ready-token"})
+        _ = AepHook().settings
+        assert all(secret in masked for secret in (secrets[0], "eyJ-a-ready-token"))
+
+    def test_the_secrets_of_the_source(self, aep: Any, masked: list[str], secrets: list[str]) -> None:
+        AepHook().source_login("aep_source_servicenow")
+        assert secrets[1] in masked
+
+
 class TestTestConnection:
     def test_a_good_one(self, aep: Any) -> None:
         assert AepHook().test_connection() == (True, "AEP answers for sandbox prod")

@@ -26,6 +26,7 @@ def refused(aep: Any, task: Any, client: Any, listed: Any, secrets: list[str]) -
     def run(connection: dict[str, Any] | None = None, **check: Any) -> str:
         reach = {key: check.pop(key) for key in ("sandbox",) if key in check}
         first = {"source": "servicenow", "source_conn_id": "aep_source_servicenow", **reach, **(connection or {})}
+
         def both_steps() -> None:
             base = task(AepCreateConnectionOperator(task_id="connection", **first)).run()
             values = {"base_connection_id": base, "source": "servicenow", "table": "incident", **reach, **check}

@@ -140,6 +140,14 @@ POSTED = {
 }  # fmt: skip
 
 
+A_FEW = pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=[] if kind in ("base", "schema", "mapping") else pytest.mark.slow) for kind in KINDS],
+    indirect=True,
+)
+"""All kinds, most of them only where there is time."""
+
+
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -170,6 +178,7 @@ class TestEveryKind:
         assert outcome.action is Action.CREATED
         assert listed(chain.client)[POSTED[kind]] - before == {outcome.id}
 
+    @A_FEW
     def test_a_server_error_that_made_nothing_is_tried_again(
         self, chain: Chain, kind: str, wire: Any, listed: Any
     ) -> None:
@@ -179,7 +188,7 @@ class TestEveryKind:
         outcome = make_sure(resource)
         assert listed(chain.client)[POSTED[kind]] - before == {outcome.id}
 
-    @pytest.mark.parametrize("kind", ["base", "schema", "dataset", "mapping"], indirect=True)
+    @A_FEW
     def test_an_answer_without_an_id_makes_no_second_one(self, chain: Chain, kind: str, wire: Any, listed: Any) -> None:
         resource = chain.resource(kind)
         before = listed(chain.client)[POSTED[kind]]
@@ -187,7 +196,7 @@ class TestEveryKind:
         outcome = make_sure(resource)
         assert listed(chain.client)[POSTED[kind]] - before == {outcome.id}
 
-    @pytest.mark.parametrize("kind", ["base", "schema", "dataset", "mapping"], indirect=True)
+    @A_FEW
     @pytest.mark.parametrize("status", [401, 403, 500])
     def test_a_list_that_cannot_be_read_is_not_an_empty_one(
         self, chain: Chain, kind: str, wire: Any, status: int
@@ -200,6 +209,7 @@ class TestEveryKind:
             make_sure(resource)
         assert len(wire.created()) == posts
 
+    @A_FEW
     def test_two_sandboxes_hold_one_each(
         self, chain: Chain, kind: str, wire: Any, make_client: Callable[..., AepClient]
     ) -> None:
@@ -241,6 +251,7 @@ class TestOnAFurtherPage:
         made = [resource.create(description)[0] for _ in range(102)]
         assert {one.id for one in resource.find()} == set(made)
 
+    @pytest.mark.slow
     def test_a_dataset_behind_a_page_of_noise(self, chain: Chain) -> None:
         schema = chain.schema()
         first = make_sure(chain.dataset_resource())

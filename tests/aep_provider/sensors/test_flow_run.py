@@ -60,8 +60,14 @@ async def _deferred(done: Any, ti: Any) -> Any:
         return done.operator.resume_execution(deferred.method_name, {"event": payload}, done.context)
 
 
-def document(status: object = "success", run_id: str = "r1", created: int = 1_800_000_000_000, **records: int) -> dict[str, Any]:
-    metrics = {"statusSummary": {"status": status}, "recordSummary": records, "durationSummary": {"startedAtUTC": created}}
+def document(
+    status: object = "success", run_id: str = "r1", created: int = 1_800_000_000_000, **records: int
+) -> dict[str, Any]:
+    metrics = {
+        "statusSummary": {"status": status},
+        "recordSummary": records,
+        "durationSummary": {"startedAtUTC": created},
+    }
     return {"id": run_id, "flowId": "f1", "createdAt": created, "metrics": metrics, "activities": []}
 
 
@@ -125,7 +131,9 @@ class TestOutcomes:
         assert (ti.xcoms["state"], ti.xcoms["rows_rejected"]) == ("partially succeeded", 1)
 
     @pytest.mark.parametrize("bearing", [{"max_rejected_rows": "1"}, {"max_rejected_percent": "10.0"}])
-    async def test_what_is_borne_passes_and_is_told(self, wait: Any, aep: Any, ti: Any, bearing: dict[str, str]) -> None:
+    async def test_what_is_borne_passes_and_is_told(
+        self, wait: Any, aep: Any, ti: Any, bearing: dict[str, str]
+    ) -> None:
         aep.answer("GET", "/runs", page(document(**PARTLY)))
         assert await wait(ti, flow_id="f1", **bearing) == "r1"
         assert ti.xcoms["rows_rejected"] == 1
@@ -146,9 +154,7 @@ class TestOutcomes:
         assert "Looking for the run failed, trying again" in "".join(capfd.readouterr())
 
     @pytest.mark.parametrize(("status", "told"), [(403, "permission"), (400, "400")])
-    async def test_what_does_not_pass_ends_the_task(
-        self, wait: Any, aep: Any, ti: Any, status: int, told: str
-    ) -> None:
+    async def test_what_does_not_pass_ends_the_task(self, wait: Any, aep: Any, ti: Any, status: int, told: str) -> None:
         aep.answer("GET", "/runs", page(), times=1)
         aep.answer("GET", "/runs", {"title": "no"}, status=status)
         with pytest.raises(AirflowFailException, match=told):
@@ -159,7 +165,9 @@ class TestOutcomes:
             await wait(ti, flow_id="None", run_id="")
         assert aep.seen == []
 
-    @pytest.mark.parametrize("wrong", [{"since": "soon"}, {"max_rejected_rows": "few"}, {"max_rejected_percent": "nan"}])
+    @pytest.mark.parametrize(
+        "wrong", [{"since": "soon"}, {"max_rejected_rows": "few"}, {"max_rejected_percent": "nan"}]
+    )
     async def test_what_cannot_be_read_is_refused(self, wait: Any, aep: Any, ti: Any, wrong: dict[str, Any]) -> None:
         aep.answer("GET", "/runs", page(document(**PARTLY)))
         with pytest.raises(AirflowFailException):
@@ -218,7 +226,9 @@ class TestDeferring:
         with pytest.raises(kind, match="no way"):
             done.operator.execute_complete(done.context, {"event": "error", "message": "no way", "final": final})
 
-    async def test_endless_trouble_is_left_to_the_retries_of_the_task(self, aep: Any, task: Any, no_waits: None) -> None:
+    async def test_endless_trouble_is_left_to_the_retries_of_the_task(
+        self, aep: Any, task: Any, no_waits: None
+    ) -> None:
         aep.answer("GET", "/runs", {}, status=500)
         with pytest.raises(AepError) as raised:
             await _deferred(self.sensor(task), None)

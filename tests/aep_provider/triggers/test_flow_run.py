@@ -111,7 +111,9 @@ async def test_what_cannot_pass_is_an_error_at_once(aep: Any, secrets: list[str]
 
 
 async def test_a_wrong_connection_is_an_error(set_connection: Any, secrets: list[str]) -> None:
-    set_connection("aep_default", conn_type="aep", host="http://evil.example", login="x", password=secrets[0], extra="{}")
+    set_connection(
+        "aep_default", conn_type="aep", host="http://evil.example", login="x", password=secrets[0], extra="{}"
+    )
     event = await only_event(trigger())
     assert (event["event"], event["final"]) == ("error", True)
     assert secrets[0] not in json.dumps(event)
