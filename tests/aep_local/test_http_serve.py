@@ -111,9 +111,7 @@ def test_latency_is_added_to_every_answer(start_platform: Start) -> None:
         (["--tables", "/nothing/there"], ["--tables", "no such folder"]),
     ],
 )
-def test_a_wrong_call_is_explained(
-    sample_tables: Path, tmp_path: Path, arguments: list[str], words: list[str]
-) -> None:
+def test_a_wrong_call_is_explained(sample_tables: Path, tmp_path: Path, arguments: list[str], words: list[str]) -> None:
     done = serve("--tables", str(sample_tables), "--state", str(tmp_path / "s"), *arguments)
     assert done.returncode == 2
     for word in words:
