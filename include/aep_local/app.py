@@ -59,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             await asyncio.to_thread(services.engine.stop)
+            services.engine.close()
             services.tables.close()
             services.store.close()
 
