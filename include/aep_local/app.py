@@ -59,7 +59,6 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             await asyncio.to_thread(services.engine.stop)
-            services.engine.close()
             services.tables.close()
             services.store.close()
 
