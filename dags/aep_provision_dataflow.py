@@ -85,7 +85,7 @@ PARAMS = {
         description="Class of the schema to compose: $id, or its last part.",
     ),
     "field_groups": Param(
-        [], type="array", items={"type": "string"}, title="Standard field groups", section="Target",
+        None, type=["null", "array"], items={"type": "string"}, title="Standard field groups", section="Target",
         description="$id or last part of each, one a line, such as profile-person-details.",
     ),
     "derive_fields": Param(
