@@ -39,6 +39,7 @@ PARAMS = {
     ),
     "source": Param(
         "servicenow", enum=sorted(CONNECTORS), title="Source system", section="Source",
+        description="Whether AEP still serves it is asked before anything is made.",
         values_display={key: connector.title for key, connector in CONNECTORS.items()},
     ),
     "source_conn_id": Param(
@@ -112,7 +113,10 @@ PARAMS = {
         60, type="integer", minimum=5, title="Seconds until the start", section="Run",
         description="How far ahead the start lies when no start time is given.",
     ),
-    "aep_conn_id": Param("aep_default", type="string", title="Connection of AEP", section="AEP"),
+    "aep_conn_id": Param(
+        "aep_default", type="string", title="Connection of AEP", section="AEP",
+        description="Airflow connection of the type Adobe Experience Platform.",
+    ),
     "sandbox": Param(
         None, type=["null", "string"], title="Sandbox", section="AEP", description="Empty takes the connection's.",
     ),
