@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -218,6 +220,46 @@ class TestEveryKind:
         assert (here.action, there.action) == (Action.CREATED, Action.CREATED)
         assert here.id != there.id
         assert make_sure(chain.resource(kind)).id == here.id
+
+
+class TestTwoAtOnce:
+    """Two workers look, see nothing, and create."""
+
+    def both(self, wire: Any, make_client: Callable[..., AepClient], kind: str) -> list[Outcome]:
+        chains = [Chain(make_client(wire.url)) for _ in range(2)]
+        resources = [chain.resource(kind) for chain in chains]
+        together = threading.Barrier(2, timeout=10)
+        for resource in resources:
+            _meet_before_creating(resource, together)
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(make_sure, resources))
+
+    @pytest.mark.parametrize("kind", ["base", "source", "dataset", "mapping"], indirect=True)
+    def test_whoever_comes_next_takes_the_oldest_and_tells_of_the_other(
+        self, kind: str, wire: Any, make_client: Callable[..., AepClient]
+    ) -> None:
+        made = {outcome.id for outcome in self.both(wire, make_client, kind)}
+        assert len(made) == 2
+        next_one, after = (make_sure(Chain(make_client(wire.url)).resource(kind)) for _ in range(2))
+        assert next_one.action is Action.REUSED
+        assert {next_one.id, *next_one.duplicates} == made
+        assert after.id == next_one.id
+
+    @pytest.mark.parametrize("kind", ["group", "schema"], indirect=True)
+    def test_a_unique_title_leaves_one(self, kind: str, wire: Any, make_client: Callable[..., AepClient]) -> None:
+        first, second = self.both(wire, make_client, kind)
+        assert first.id == second.id
+        assert {first.action, second.action} == {Action.CREATED, Action.REUSED}
+
+
+def _meet_before_creating(resource: Resource, together: threading.Barrier) -> None:
+    create = resource.create
+
+    def meet(description: str) -> tuple[str, str | None]:
+        together.wait()
+        return create(description)
+
+    resource.create = meet  # type: ignore[method-assign]
 
 
 class TestOnAFurtherPage:
