@@ -152,7 +152,8 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
                     first = first_since(runs_of(hook.client, str(flow_id)), since)
                     verdict = judge(first) if first else None
         except AepError as error:
-            if error.final and not isinstance(error, AepNotFoundError):
+            # A run that was just started may not be known yet; a list is always there.
+            if error.final and not (run_id and isinstance(error, AepNotFoundError)):
                 raise
             self.log.warning("Looking for the run failed, trying again: %s", error)
         else:

@@ -85,10 +85,6 @@ class AepFlowRunTrigger(BaseTrigger):
             try:
                 verdict = await self._look(client)
                 failures = 0
-            except AepNotFoundError as error:
-                # Runs appear minutes late, and not in lists alone.
-                self.log.info("The run has not appeared yet: %s", error)
-                verdict, failures = None, 0
             except AepError as error:
                 failures += 1
                 if error.final or failures > MOST_FAILURES_IN_A_ROW:
@@ -104,7 +100,13 @@ class AepFlowRunTrigger(BaseTrigger):
 
     async def _look(self, client: AepAsyncClient) -> Verdict | None:
         if self.run_id:
-            return judge(single((await client.get(flow_service.path_of(run.COLLECTION, self.run_id))).body))
+            try:
+                answer = await client.get(flow_service.path_of(run.COLLECTION, self.run_id))
+            except AepNotFoundError as error:
+                # Runs appear minutes late, and not in lists alone.
+                self.log.info("The run has not appeared yet: %s", error)
+                return None
+            return judge(single(answer.body))
         listing = flow_service_items_async(client, flow_service.path_of(run.COLLECTION), run.of_flow(str(self.flow_id)))
         first = run.first_since([document async for document in listing], self.since)
         return judge(first) if first else None

@@ -153,7 +153,7 @@ class TestOutcomes:
         assert await wait(ti, flow_id="f1") == "r1"
         assert "Looking for the run failed, trying again" in "".join(capfd.readouterr())
 
-    @pytest.mark.parametrize(("status", "told"), [(403, "permission"), (400, "400")])
+    @pytest.mark.parametrize(("status", "told"), [(403, "permission"), (400, "400"), (404, "404")])
     async def test_what_does_not_pass_ends_the_task(self, wait: Any, aep: Any, ti: Any, status: int, told: str) -> None:
         aep.answer("GET", "/runs", page(), times=1)
         aep.answer("GET", "/runs", {"title": "no"}, status=status)

@@ -89,6 +89,12 @@ async def test_a_run_that_is_not_known_yet_is_waited_for(aep: Any) -> None:
     assert (await only_event(trigger(flow_id=None, run_id="r1", poke_interval=0.001)))["event"] == "ended"
 
 
+async def test_a_list_that_is_not_there_is_an_error(aep: Any) -> None:
+    aep.answer("GET", "/runs", {}, status=404)
+    event = await only_event(trigger())
+    assert (event["event"], event["final"]) == ("error", True)
+
+
 async def test_transient_trouble_is_borne_and_then_forgotten(aep: Any, no_waits: None) -> None:
     for _ in range(2):
         aep.answer("GET", "/runs", {"unexpected": 1}, times=MOST_FAILURES_IN_A_ROW)
