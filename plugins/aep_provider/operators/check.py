@@ -10,6 +10,7 @@ from aep_provider.operators.base import AepBaseOperator, publish
 from aep_provider.operators.rendered import epoch_seconds, listed, text, truth, whole_number
 from aep_provider.resources.check import DataflowRequest, check_dataflow
 from aep_provider.resources.connectors import connector
+from aep_provider.resources.facts import Facts
 from aep_provider.resources.mapping import read_mappings
 from aep_provider.resources.schedule import Frequency
 from aep_provider.resources.schema import PROFILE_CLASS
@@ -139,7 +140,7 @@ class AepCheckDataflowOperator(AepBaseOperator):
             start_time=start_time,
             further_names={"name of the dataset": dataset} if dataset else {},
         )
-        checked = check_dataflow(hook.client, request, self.base_connection_id)
+        checked = check_dataflow(Facts(hook.client), request, self.base_connection_id)
         self.log.info("%s: %d columns, %d mappings", name, len(checked.columns), len(checked.mappings))
         publish(
             context,

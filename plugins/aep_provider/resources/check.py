@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from aep_provider.errors import AepConfigError
 from aep_provider.platform.client import AepClient
-from aep_provider.platform.services import CATALOG, DATA_PREP
 from aep_provider.resources import connection, flow, flow_service
 from aep_provider.resources.columns import Column, check_delta_column, choose_columns
 from aep_provider.resources.connectors import Connector
-from aep_provider.resources.flow_spec import find_flow_spec
+from aep_provider.resources.facts import Facts
 from aep_provider.resources.mapping import NormalMapping, check_mappings, derive_mappings, normal_mappings
 from aep_provider.resources.names import check_name, nearest
 from aep_provider.resources.schedule import Frequency, check_schedule, check_start
-from aep_provider.resources.schema import tenant_id
 from aep_provider.resources.target import SchemaChoice
 
 
@@ -68,43 +67,45 @@ def check_request(request: DataflowRequest) -> None:
         normal_mappings(request.mappings)
 
 
-def check_dataflow(client: AepClient, request: DataflowRequest, base_connection_id: str) -> Checked:
+def check_dataflow(facts: Facts, request: DataflowRequest, base_connection_id: str) -> Checked:
     """
     Check everything, creating nothing, and settle columns and mappings.
 
-    Each service is asked once, so that a permission that is missing shows here and not after half of the chain.
+    Each service is asked once, so that a permission that is missing shows here and not after half of the chain. What does
+    not depend on each other is asked side by side, and judged in a fixed order.
 
     :raises AepConfigError: what the user gave cannot be.
     :raises AepPermissionError: a service may not even be read.
     """
     check_request(request)
-    find_flow_spec(client).serve(request.connector)
-    client.get(f"{CATALOG}/dataSets", params={"limit": "1"})
-    client.get(f"{DATA_PREP}/mappingSets", params={"limit": "1", "start": "0"})
-    tenant = tenant_id(client)
-
-    connection.test_connection(client, base_connection_id)
-    _check_table(client, base_connection_id, request.table)
-    reported = connection.table_columns(client, base_connection_id, request.table)
-    columns = choose_columns(reported, request.columns, request.table)
+    client, table = facts.client, request.table
+    with ThreadPoolExecutor(max_workers=7, thread_name_prefix="aep-check") as pool:
+        spec = pool.submit(facts.flow_spec)
+        readable = [pool.submit(facts.datasets_are_readable), pool.submit(facts.mapping_sets_are_readable)]
+        tenant = pool.submit(facts.tenant)
+        let_in = pool.submit(facts.source_lets_in, base_connection_id)
+        tables = pool.submit(facts.tables, base_connection_id)
+        reported = pool.submit(connection.table_columns, client, base_connection_id, table)
+        spec.result().serve(request.connector)
+        for answer in readable:
+            answer.result()
+        tenant.result()
+        let_in.result()
+        if table not in tables.result():
+            raise AepConfigError(f"The source system has no table {table!r}.{nearest(table, tables.result())}")
+        columns = choose_columns(reported.result(), request.columns, table)
     if request.delta_column:
         check_delta_column(columns, request.delta_column)
     _check_start(client, request)
 
-    derived = request.schema.derived(tenant, request.table, columns)
-    fields = request.schema.fields(client, derived)
+    derived = request.schema.derived(tenant.result(), table, columns)
+    fields = request.schema.fields(facts, derived)
     if request.mappings is None:
         mappings = derive_mappings(columns, fields, derived.paths() if derived else {})
     else:
-        mappings = normal_mappings(request.mappings, tenant)
+        mappings = normal_mappings(request.mappings, tenant.result())
     check_mappings(mappings, columns, fields, request.schema.in_words)
     return Checked(columns, mappings)
-
-
-def _check_table(client: AepClient, base_connection_id: str, table: str) -> None:
-    known = connection.tables(client, base_connection_id)
-    if table not in known:
-        raise AepConfigError(f"The source system has no table {table!r}.{nearest(table, known)}")
 
 
 def _check_start(client: AepClient, request: DataflowRequest) -> None:

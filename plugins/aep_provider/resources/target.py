@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from aep_provider.errors import AepConfigError
-from aep_provider.platform.client import AepClient
 from aep_provider.resources import schema
 from aep_provider.resources.columns import Column
+from aep_provider.resources.facts import Facts
 from aep_provider.resources.names import check_name
 from aep_provider.resources.xdm import DerivedFields, field_paths
 
@@ -68,12 +68,12 @@ class SchemaChoice:
         """Return the fields to derive, None if there are none."""
         return None if self.existing or not self.derive else DerivedFields(tenant, table, columns)
 
-    def fields(self, client: AepClient, derived: DerivedFields | None) -> Mapping[str, Mapping[str, Any]]:
+    def fields(self, facts: Facts, derived: DerivedFields | None) -> Mapping[str, Mapping[str, Any]]:
         """Return what stands at each path of the schema, or will stand when it has been composed."""
         if self.existing:
-            return field_paths(schema.resolved(client, "schemas", schema.existing_schema(client, self.existing)))
+            return field_paths(facts.resolved("schemas", facts.existing_schema(self.existing)))
         class_id, groups = self.parts()
-        paths = field_paths(schema.resolved(client, "classes", class_id))
+        paths = field_paths(facts.resolved("classes", class_id))
         for group in groups:
-            paths |= field_paths(schema.resolved(client, "fieldgroups", group))
+            paths |= field_paths(facts.resolved("fieldgroups", group))
         return paths | (derived.types() if derived else {})

@@ -1,0 +1,1 @@
+"""Whole dataflows: the chain of objects behind each."""
