@@ -402,11 +402,16 @@ class SourceAttributes(Open):
     isSource: Literal[True]
 
 
-class ConnectionSpec(Open):
+class AnySpec(Open):
     id: Uuid
     name: Text
     providerId: Uuid
     version: Literal["1.0"]
+
+
+class ConnectionSpec(AnySpec):
+    """Of a tabular source."""
+
     authSpec: Annotated[list[AuthSpec], Field(min_length=1)]
     sourceSpec: SourceSpec
     exploreSpec: dict[str, Any]
