@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from .parts import Parts
 from .platform import Caller, Server
 
 ACCOUNTS = """\
@@ -50,3 +51,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 def aep(server: Server) -> Iterator[Caller]:
     with server.caller() as caller:
         yield caller
+
+
+@pytest.fixture
+def parts(aep: Caller) -> Parts:
+    return Parts(aep)

@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,12 +31,16 @@ XDM = {
 DUCK = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN", "moment": "TIMESTAMPTZ"}
 letters = st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"])
 texts = st.text(letters, min_size=1, max_size=12).filter(lambda text: text.strip())
+# What readers of CSV like to take for something else.
+traps = ["007", "1e5", "NULL", "null", "NaN", "\\N", "true", "2026-01-01", "0x1F", "=1+1", "-", "."]
+traps += [" x ", "a\nb", "a,b;c", '"', "''", "\t", "e\u0301"]
 labels = st.text(st.characters(codec="utf-8", categories=["Ll", "Lo"]), min_size=1, max_size=8)
 moments = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1)).map(
     lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000, tzinfo=UTC)
 )
+formats = st.sampled_from(["csv", "parquet"])
 VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "string": texts,
+    "string": st.one_of(texts, st.sampled_from(traps)),
     "integer": st.integers(-(2**53), 2**53),
     "number": st.floats(allow_nan=False, allow_infinity=False, width=32).filter(lambda value: value != 0),
     "boolean": st.booleans(),
@@ -63,7 +68,7 @@ class Case:
             value = row[1]
             if value is None:
                 return self.required
-            return self.lie and not value.lstrip("-").isdigit()
+            return self.lie and not re.fullmatch("-?[0-9]+", value)
 
         return [number for number, row in enumerate(self.rows) if is_bad(row)]
 
@@ -85,8 +90,8 @@ def cases(draw: st.DrawFn) -> Case:
     row = [st.one_of(st.none(), wrong if lie and place == 0 else VALUES[kind]) for place, kind in enumerate(kinds[1:])]
     rows = draw(st.lists(st.tuples(*row), min_size=1, max_size=12))
     numbered = [[number, *values] for number, values in enumerate(rows)]
-    required, percent = draw(st.booleans()), draw(st.sampled_from([5, 50, 100]))
-    return Case(names, kinds, numbered, required, lie, draw(st.sampled_from(["csv", "parquet"])), percent)
+    required, percent, format = draw(st.booleans()), draw(st.sampled_from([5, 50, 100])), draw(formats)
+    return Case(names, kinds, numbered, required, lie, format, percent)
 
 
 def as_text(value: Any) -> str:
@@ -151,7 +156,9 @@ def landed(server: Server, dataset: str, tenant: str, kinds: list[str]) -> dict[
         database.execute("SET TimeZone = 'UTC'")
         fields = [f"{tenant}.row.f{place}" for place in range(len(kinds))]
         picked = [f"{name}::VARCHAR" if kind == "moment" else name for name, kind in zip(fields, kinds, strict=True)]
-        read = [list(row) for row in database.execute(f"SELECT {', '.join(picked)} FROM '{folder}/*.parquet'").fetchall()]
+        read = [
+            list(row) for row in database.execute(f"SELECT {', '.join(picked)} FROM '{folder}/*.parquet'").fetchall()
+        ]
     assert len({row[0] for row in read}) == len(read), "no row twice"
     return {row[0]: row for row in read}
 

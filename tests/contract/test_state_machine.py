@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -19,9 +18,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from . import models
-from .platform import CATALOG, DATA_PREP, FLOW, SERVICE_CLOUD, SERVICENOW, Server, checked, new_organisation, refused, until
+from .platform import (
+    CATALOG,
+    DATA_PREP,
+    FLOW,
+    SERVICE_CLOUD,
+    Server,
+    checked,
+    new_organisation,
+    refused,
+    until,
+)
+from .things import Thing, filter_of, names
 
-NAMES = ["alpha", "beta", "gamma", "übung 雪", "two words", "O'Hara", "50%"]
 COLUMNS = [{"name": name, "type": "string", "xdm": {"type": "string"}} for name in ("Id", "Name", "CreatedDate")]
 STALE = '"00000000-0000-0200-0000-5ed18cea0000"'
 KINDS = {
@@ -30,26 +39,7 @@ KINDS = {
     "targetConnections": models.TargetConnection,
     "flows": models.Flow,
 }
-names = st.sampled_from(NAMES)
 sandboxes = st.integers(0, 1)
-
-
-@dataclass
-class Thing:
-    """What the model knows of one object."""
-
-    kind: str
-    sandbox: int
-    name: str
-    id: str
-    etag: str
-    description: str | None = None
-    state: str = "enabled"
-    refers: dict[str, Thing] = field(default_factory=dict)
-    schema: int = 0
-    version: int = 0
-    there: bool = True
-    stale: list[str] = field(default_factory=list)
 
 
 class PlatformMachine(RuleBasedStateMachine):
@@ -135,9 +125,7 @@ class PlatformMachine(RuleBasedStateMachine):
             models.FlowProblem.model_validate_json(answer.content)
             return base
         refers = {"base": base}
-        return self.created(
-            answer, lambda id, etag: Thing("sourceConnections", sandbox, name, id, etag, refers=refers)
-        )
+        return self.created(answer, lambda id, etag: Thing("sourceConnections", sandbox, name, id, etag, refers=refers))
 
     @rule(target=things, sandbox=sandboxes, name=names, schema=sandboxes)
     def create_dataset(self, sandbox: int, name: str, schema: int) -> Thing:
@@ -241,7 +229,7 @@ class PlatformMachine(RuleBasedStateMachine):
     def list_filtered(self, kind: str, sandbox: int, limit: int, data: st.DataObject) -> None:
         filters: list[tuple[str, Callable[[Thing], bool]]] = []
         for _ in range(data.draw(st.integers(0, 2))):
-            filters.append(data.draw(self.filters(kind, sandbox)))
+            filters.append(data.draw(filter_of(kind, self.known)))
         wanted = {each.id for each in self.alive(kind, sandbox) if all(true(each) for _, true in filters)}
         query: list[tuple[str, str | int]] = [("property", text) for text, _ in filters]
         by_name = data.draw(st.booleans())
@@ -254,43 +242,6 @@ class PlatformMachine(RuleBasedStateMachine):
             assert listed == sorted(listed)
         counted = self.callers[sandbox].get(f"{FLOW}/{kind}", params=[*query, ("count", "true")])
         assert checked(counted, models.OnlyCount).count == len(wanted)
-
-    def filters(self, kind: str, sandbox: int) -> st.SearchStrategy[tuple[str, Callable[[Thing], bool]]]:
-        """A filter as it is sent, and the same as a predicate of the model."""
-        name = names.map(lambda name: (f"name=={name}", lambda thing: thing.name == name))
-        quoted = names.map(lambda name: (f'name=="{name}"', lambda thing: thing.name == name))
-        other = names.map(lambda name: (f"name!={name}", lambda thing: thing.name != name))
-        two = st.tuples(names, names).map(lambda two: (f"name=={two[0]},{two[1]}", lambda thing: thing.name in two))
-        state = st.sampled_from(["enabled", "disabled"]).map(
-            lambda state: (f"state=={state}", lambda thing: thing.state == state)
-        )
-        found = [name, quoted, other, two, state]
-        ids = [each.id for each in self.known if each.kind == kind]
-        if ids:
-            some = st.lists(st.sampled_from(ids), min_size=1, max_size=3)
-            found.append(some.map(lambda some: ("id==" + ",".join(some), lambda thing: thing.id in some)))
-        if kind == "connections":
-            found.append(st.just((f"connectionSpec.id=={SERVICENOW}", lambda thing: True)))
-            text = names.map(lambda name: f"{name} described")
-            found.append(text.map(lambda text: (f"description=={text}", lambda thing: thing.description == text)))
-        if kind == "sourceConnections":
-            found.append(st.just(("params.tableName==Account", lambda thing: True)))
-            found.append(st.just(("params.columns[].name==Name", lambda thing: True)))
-            found.append(st.just(("params.columns[].name==Nome", lambda thing: False)))
-            found += self.reference("baseConnectionId", "connections", "base")
-        if kind == "targetConnections":
-            found += self.reference("params.dataSetId", "dataSets", "dataset")
-        if kind == "flows":
-            found.append(st.just(("inheritedAttributes.properties.isSourceFlow==true", lambda thing: True)))
-            found += self.reference("sourceConnectionIds[]", "sourceConnections", "source")
-            found += self.reference("targetConnectionIds[]", "targetConnections", "target")
-        return st.one_of(found)
-
-    def reference(self, path: str, kind: str, role: str) -> list[st.SearchStrategy[Any]]:
-        ids = [each.id for each in self.known if each.kind == kind]
-        if not ids:
-            return []
-        return [st.sampled_from(ids).map(lambda id: (f"{path}=={id}", lambda thing: thing.refers[role].id == id))]
 
     def pages(self, kind: str, sandbox: int, query: list[tuple[str, str | int]], limit: int) -> Iterator[Any]:
         model = models.Listing[KINDS[kind]]  # type: ignore[valid-type]

@@ -1,0 +1,348 @@
+"""Each setting of each switch for what nobody knows of AEP: it changes what it may, and no shape."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from . import models
+from .platform import DATA_LAKE, FLOW, SERVICENOW, Caller, Server, checked, refused, until
+
+JANUARY = 1767225600  # 2026-01-01 00:00:00 UTC, in seconds
+DAY = 86400
+SETTINGS: dict[str, list[str]] = {
+    "once_runs_by_itself": ["yes", "no"],
+    "run_window_in_document": ["params", "extensions", "none"],
+    "window_edges": ["start_inclusive"],
+    "duplicate_names": ["allowed"],
+    "test_bad_credentials": ["result_false", "400"],
+    "credentials_checked_at_create": ["no", "yes"],
+    "listing_lag_seconds": ["0", "300"],
+    "continuation": ["self_contained", "position_only"],
+    "run_appears_after_seconds": ["0", "120", "1000"],
+}
+EVERY = [f"{switch}={setting}" for switch, settings in SETTINGS.items() for setting in settings]
+ACCOUNTS = """\
+organisations:
+  - {id: ONE@AdobeOrg, tenant: one, sandboxes: [prod]}
+clients:
+  - {id: tester, secret: s3cret, organisation: ONE@AdobeOrg}
+source_credentials:
+  - connector: service-now
+    params: {endpoint: "https://dev1.service-now.example", username: ann, password: hunter2-secret}
+"""
+Start = Callable[..., Server]
+far_away = {"frequency": "once", "startTime": int(time.time()) + 9_000_000}
+
+
+class Dataflow:
+    """A flow over ``Account`` whose ``row.id`` is the account's id; the rows that landed are read from its runs."""
+
+    def __init__(self, aep: Caller, first: dict[str, Any] | None = None, **changes: Any) -> None:
+        self.aep = aep
+        tenant, base = aep.tenant(), aep.base()
+        columns = aep.columns(base, "Account")
+        source = aep.create("sourceConnections", aep.source_body(base, "Account", columns))
+        schema = aep.schema({"id": {"type": "string"}}, title=f"schema over {source}")
+        self.dataset = aep.dataset(schema)
+        target = aep.create("targetConnections", aep.target_body(self.dataset, schema))
+        mapping = aep.mapping(schema, [("Id", f"{tenant}.row.id")])
+        body = aep.flow_body(source, target, mapping, **changes)
+        body["transformations"] = [*([first] if first else []), *body["transformations"]]
+        self.id = aep.settled(aep.create("flows", body)).id
+
+    def post(self, start: int, end: int, **more: Any) -> httpx.Response:
+        params = {"startTime": int(time.time()), "windowStartTime": start, "windowEndTime": end}
+        body = {"flowId": self.id, "params": params | {"deltaColumn": {"name": "CreatedDate"}}}
+        return self.aep.post(f"{FLOW}/runs", body, **more)
+
+    def written(self) -> int:
+        """How many rows the runs say they wrote."""
+        summaries = [run.metrics.recordSummary for run in self.aep.runs(self.id)]
+        return sum(summary.outputRecordCount for summary in summaries if summary)
+
+
+def told(answer: httpx.Response) -> str:
+    """The id of a posted run, from any of the three documented shapes."""
+    assert answer.status_code in {200, 201}, answer.text
+    body = answer.json()
+    if "items" in body:
+        return models.ItemsCreated.model_validate_json(answer.content).items[0].id
+    model = models.ScheduledRun if "metrics" in body else models.Created
+    return model.model_validate_json(answer.content).id
+
+
+def test_no_switch_is_left_out() -> None:
+    command = [sys.executable, "-m", "aep_local.cli", "serve", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^  (\w+)=", shown, re.MULTILINE)) == set(SETTINGS)
+
+
+@pytest.mark.parametrize("wrong", ["no_such_switch=yes", "once_runs_by_itself=perhaps", "window_edges", "=yes"])
+def test_a_switch_that_is_none_is_refused_at_start(tmp_path: Path, wrong: str) -> None:
+    command = [sys.executable, "-m", "aep_local.cli", "serve", "--tables", str(tmp_path), "--state", str(tmp_path)]
+    ended = subprocess.run([*command, "--assume", wrong], check=False, capture_output=True, text=True, timeout=20)
+    assert ended.returncode != 0
+    assert "--assume" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", EVERY)
+def test_every_setting_keeps_the_shapes(start: Start, setting: str) -> None:
+    """The whole chain, listed and read, and one run on demand: the models judge every answer."""
+    with start("--assume", setting).caller() as aep:
+        flow = Dataflow(aep, scheduleParams=far_away)
+        id = told(flow.post(JANUARY, JANUARY + 30 * DAY))
+        runs = aep.ended_runs(flow.id)
+        assert [run.id for run in runs] == [id]
+        assert checked(aep.get(f"{FLOW}/runs/{id}"), models.One[models.Run]).items == runs
+        assert flow.written() == 4
+        assert aep.batch(runs[0].batch).metrics.outputRecordCount == 4
+        for kind, model in (
+            ("connections", models.Connection),
+            ("sourceConnections", models.SourceConnection),
+            ("targetConnections", models.TargetConnection),
+            ("flows", models.Flow),
+        ):
+            until(
+                lambda kind=kind, model=model: checked(aep.get(f"{FLOW}/{kind}"), models.Listing[model]).items,  # type: ignore[valid-type]
+                lambda items: len(items) == 1,
+            )
+
+
+@pytest.mark.parametrize("setting", SETTINGS["once_runs_by_itself"])
+def test_once_runs_by_itself(start: Start, setting: str) -> None:
+    with start("--assume", f"once_runs_by_itself={setting}").caller() as aep:
+        flow = Dataflow(aep)
+        if setting == "yes":
+            (run,) = aep.ended_runs(flow.id)
+            assert run.status == "success"
+            assert flow.written() == 4
+            return
+        later = Dataflow(aep)  # when this one's posted run is over, the first one's time is long past
+        time_to_run = flow.aep.flow(flow.id).scheduleParams.startTime
+        assert isinstance(time_to_run, int)
+        posted = told(later.post(JANUARY, JANUARY + 30 * DAY))
+        assert [run.id for run in aep.ended_runs(later.id)] == [posted]
+        assert aep.runs(flow.id) == []
+        assert aep.flow(flow.id).lastRunDetails is None
+
+
+def test_a_run_may_be_posted_before_the_flows_own_time(start: Start) -> None:
+    with start("--assume", "once_runs_by_itself=yes").caller() as aep:
+        flow = Dataflow(aep, scheduleParams=far_away)
+        posted = told(flow.post(JANUARY, JANUARY + 2 * DAY))
+        assert [run.id for run in aep.ended_runs(flow.id)] == [posted]
+        assert flow.written() == 2
+
+
+@pytest.mark.parametrize("setting", SETTINGS["run_window_in_document"])
+def test_run_window_in_document(start: Start, setting: str) -> None:
+    with start("--assume", f"run_window_in_document={setting}").caller() as aep:
+        flow = Dataflow(aep, scheduleParams=far_away)
+        answer = flow.post(JANUARY, JANUARY + 2 * DAY)
+        id = told(answer)
+        at_once = checked(aep.get(f"{FLOW}/runs/{id}"), models.One[models.Run]).items[0]
+        assert (at_once.params is not None) == (setting == "params"), "in params at once"
+        (run,) = aep.ended_runs(flow.id)
+        assert flow.written() == 2, "the window holds, whether the document tells it or not"
+        if setting == "none":
+            assert run.params is None
+            assert window(run) == (None, None)
+            found = aep.get(f"{FLOW}/runs", params={"property": f"params.windowStartTime=={JANUARY}"})
+            assert checked(found, models.Listing[models.Run]).items == []
+        elif setting == "extensions":
+            assert window(run) == (JANUARY * 1000, (JANUARY + 2 * DAY) * 1000), "milliseconds"
+        else:
+            assert run.params is not None
+            sent = (run.params.windowStartTime, run.params.windowEndTime)
+            assert tuple(int(each) for each in sent) == (JANUARY, JANUARY + 2 * DAY), "seconds, as sent"
+
+
+@pytest.mark.parametrize("setting", SETTINGS["run_window_in_document"])
+def test_run_window_of_a_schedule(start: Start, setting: str) -> None:
+    """Every run of a schedule has a window, which its document tells somewhere, or nowhere."""
+    with start("--assume", f"run_window_in_document={setting}").caller() as aep:
+        copy = {"name": "Copy", "params": {"deltaColumn": {"name": "CreatedDate"}}}
+        schedule = {"startTime": int(time.time()) + 60, "frequency": "minute", "interval": 15, "backfill": True}
+        flow = Dataflow(aep, first=copy, scheduleParams=schedule)
+        runs = aep.ended_runs(flow.id, 2)
+        assert {run.status for run in runs} == {"success"}
+        assert flow.written() == 4, "the first run takes everything, the next what is new"
+        for run in runs:
+            in_extensions, in_params = window(run) != (None, None), run.params is not None
+            assert (in_extensions or in_params) == (setting != "none")
+            if setting == "extensions":
+                assert in_extensions
+                assert not in_params
+        first, second = runs[-1], runs[-2]
+        if setting == "extensions":
+            assert window(first)[1] == window(second)[0], "no gap between two windows"
+
+
+def window(run: models.Run) -> tuple[int | None, int | None]:
+    extensions = run.copy_activity.durationSummary.extensions
+    return (extensions.windowStart, extensions.windowEnd) if extensions else (None, None)
+
+
+@pytest.mark.parametrize("setting", SETTINGS["window_edges"])
+def test_window_edges(start: Start, setting: str) -> None:
+    """Accounts 001 to 004 are of 1 to 4 January, each at 08:00."""
+    with start("--assume", f"window_edges={setting}").caller() as aep:
+        flow = Dataflow(aep, scheduleParams=far_away)
+        eight = JANUARY + 8 * 3600
+
+        def rows(start: int, end: int) -> int:
+            before, count = flow.written(), len(aep.runs(flow.id))
+            told(flow.post(start, end))
+            aep.ended_runs(flow.id, count + 1)
+            return flow.written() - before
+
+        at_start, at_end = rows(eight + DAY, eight + DAY + 60), rows(eight + DAY - 60, eight + DAY)
+        expected = {
+            "start_inclusive": (1, 0),
+            "end_inclusive": (0, 1),
+            "both_inclusive": (1, 1),
+            "both": (1, 1),
+            "neither": (0, 0),
+        }
+        assert (at_start, at_end) == expected[setting]
+        assert rows(eight + DAY + 1, eight + 2 * DAY - 1) == 0
+        assert rows(eight + DAY - 1, eight + DAY + 1) == 1
+
+
+@pytest.mark.parametrize("setting", SETTINGS["duplicate_names"])
+def test_duplicate_names(start: Start, setting: str) -> None:
+    with start("--assume", f"duplicate_names={setting}").caller() as aep:
+        first = aep.base(name="same")
+        again = aep.post(f"{FLOW}/connections", aep.connection_body(name="same"))
+        if setting == "allowed":
+            assert checked(again, models.Created, 201).id != first
+        else:
+            assert again.status_code in {400, 409}
+            models.FlowProblem.model_validate_json(again.content)
+        answer = aep.get(f"{FLOW}/connections", params={"property": "name==same"})
+        found = checked(answer, models.Listing[models.Connection]).items
+        assert len(found) == (2 if setting == "allowed" else 1)
+
+
+@pytest.fixture
+def accounts(tmp_path: Path) -> Path:
+    file = tmp_path / "accounts.yaml"
+    file.write_text(ACCOUNTS)
+    return file
+
+
+def wrong_credentials(aep: Caller) -> dict[str, Any]:
+    body = aep.connection_body()
+    body["auth"]["params"]["password"] = "not-it-xyzzy"
+    return body
+
+
+@pytest.mark.parametrize("setting", SETTINGS["test_bad_credentials"])
+def test_test_bad_credentials(start: Start, accounts: Path, setting: str) -> None:
+    server = start("--accounts", str(accounts), "--assume", f"test_bad_credentials={setting}")
+    with server.caller("ONE@AdobeOrg") as aep:
+        good, bad = aep.base(), aep.create("connections", wrong_credentials(aep))
+        assert checked(aep.get(f"{FLOW}/connections/{good}/test"), models.Tested).result is True
+        answer = aep.get(f"{FLOW}/connections/{bad}/test")
+        assert "xyzzy" not in answer.text
+        if setting == "result_false":
+            assert checked(answer, models.Tested).result is False
+        else:
+            refused(answer, 1308)
+    assert "xyzzy" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("setting", SETTINGS["credentials_checked_at_create"])
+def test_credentials_checked_at_create(start: Start, accounts: Path, setting: str) -> None:
+    server = start("--accounts", str(accounts), "--assume", f"credentials_checked_at_create={setting}")
+    with server.caller("ONE@AdobeOrg") as aep:
+        checked(aep.post(f"{FLOW}/connections", aep.connection_body()), models.Created, 201)
+        answer = aep.post(f"{FLOW}/connections", wrong_credentials(aep))
+        listed = checked(aep.get(f"{FLOW}/connections"), models.Listing[models.Connection]).items
+        if setting == "no":
+            checked(answer, models.Created, 201)
+            assert len(listed) == 2
+        else:
+            assert "xyzzy" not in refused(answer, 1308).errorMessage
+            assert len(listed) == 1, "what was refused is not there"
+
+
+@pytest.mark.parametrize("setting", ["0", "300"])
+def test_listing_lag(start: Start, setting: str) -> None:
+    """Scaled: 300 seconds are 0.3."""
+    with start("--assume", f"listing_lag_seconds={setting}").caller() as aep:
+        id = aep.base()
+        before = time.monotonic()
+        assert checked(aep.get(f"{FLOW}/connections/{id}"), models.One[models.Connection]).items[0].id == id
+        listed = checked(aep.get(f"{FLOW}/connections"), models.Listing[models.Connection]).items
+        by_name = aep.get(f"{FLOW}/connections", params={"property": "name==base"})
+        assert len(checked(by_name, models.Listing[models.Connection]).items) == len(listed)
+        if setting == "0":
+            assert [each.id for each in listed] == [id]
+        elif time.monotonic() - before < 0.25:
+            assert listed == [], "it is there, and no list has it yet"
+        until(
+            lambda: checked(aep.get(f"{FLOW}/connections"), models.Listing[models.Connection]).items,
+            lambda items: [each.id for each in items] == [id],
+        )
+
+
+@pytest.mark.parametrize("setting", SETTINGS["continuation"])
+def test_continuation(start: Start, setting: str) -> None:
+    with start("--assume", f"continuation={setting}").caller() as aep:
+        for number in range(7):
+            aep.base(name=f"{'odd' if number % 2 else 'even'}")
+        query: dict[str, Any] = {"property": "name==even", "limit": 2, "orderby": "name"}
+        first = checked(aep.get(f"{FLOW}/connections", params=query), models.Listing[models.Connection])
+        found, page = [each.id for each in first.items], first
+        while page.links.next:
+            more = dict(httpx.URL(page.links.next.href).params)
+            page = checked(aep.get(f"{FLOW}/connections", params=query | more), models.Listing[models.Connection])
+            assert {each.name for each in page.items} <= {"even"}
+            found += [each.id for each in page.items]
+            assert len(found) <= 4
+        assert len(set(found)) == 4, "who repeats the filter gets everything once under either setting"
+        assert first.links.next is not None
+        bare = aep.follow(FLOW + first.links.next.href)
+        if setting == "self_contained":
+            following = checked(bare, models.Listing[models.Connection])
+            assert [each.id for each in following.items] == found[2:4]
+        elif bare.status_code == 200:
+            models.Listing[models.Connection].model_validate_json(bare.content)
+        else:
+            refused(bare)
+
+
+@pytest.mark.parametrize("setting", ["0", "120", "1000"])
+def test_run_appears_after(start: Start, setting: str) -> None:
+    """Scaled: 1000 seconds are one. The flow's own time comes after a scaled minute."""
+    with start("--assume", f"run_appears_after_seconds={setting}").caller() as aep:
+        begun = time.monotonic()
+        flow = Dataflow(aep)
+        if setting == "1000" and time.monotonic() - begun < 0.8:
+            assert aep.runs(flow.id) == [], "an empty list is normal, not a failure"
+            assert aep.flow(flow.id).lastRunDetails is None
+        (run,) = aep.ended_runs(flow.id)
+        assert run.status == "success"
+        if setting == "1000":
+            assert time.monotonic() - begun > 0.9
+
+
+def test_the_specs_do_not_depend_on_switches(start: Start) -> None:
+    with start("--assume", "once_runs_by_itself=no", "--assume", "run_window_in_document=none").caller() as aep:
+        (spec,) = checked(
+            aep.get(f"{FLOW}/flowSpecs", params={"property": "name==CRMToAEP"}), models.Listing[models.FlowSpec]
+        ).items
+        assert SERVICENOW in spec.sourceConnectionSpecIds
+        assert spec.targetConnectionSpecIds == [DATA_LAKE]
