@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -16,6 +20,7 @@ from .platform import (
     REGISTRY,
     SERVICE_CLOUD,
     Caller,
+    Server,
     checked,
     refused,
     until,
@@ -175,3 +180,76 @@ def test_what_a_sandbox_holds_no_other_sees(parts: Parts) -> None:
             checked(elsewhere.get(path, headers=accept), models.RegistryError, 404)
             body = elsewhere.source_body(parts.base, "Account", parts.columns)
             assert elsewhere.post(f"{FLOW}/sourceConnections", body).status_code in {400, 404}
+
+
+def test_the_newest_comes_first_unless_asked_otherwise(aep: Caller) -> None:
+    ids = [aep.base(name=name) for name in ("b", "c", "a")]
+
+    def listed(**query: str) -> list[str]:
+        answer = aep.get(f"{FLOW}/connections", params=query)
+        return [each.id for each in checked(answer, models.Listing[models.Connection]).items]
+
+    assert listed() == ids[::-1]
+    assert listed(orderby="name") == listed(orderby="+name") == [ids[2], ids[0], ids[1]]
+    assert listed(orderby="-name") == [ids[1], ids[0], ids[2]]
+
+
+@pytest.mark.parametrize("limit", ["101", "0", "-1", "many"])
+def test_a_limit_that_is_none(aep: Caller, limit: str) -> None:
+    refused(aep.get(f"{FLOW}/connections", params={"limit": limit}))
+
+
+ONCE = [
+    {"op": "replace", "path": "/scheduleParams/frequency", "value": "once"},
+    {"op": "remove", "path": "/scheduleParams/interval"},
+    {"op": "remove", "path": "/scheduleParams/backfill"},
+    {"op": "remove", "path": "/transformations/0"},
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ([{"op": "replace", "path": "/scheduleParams/startTime", "value": int(time.time()) + 9_000_000}], 1366),
+        ([{"op": "replace", "path": "/scheduleParams/backfill", "value": False}], 1404),
+        (ONCE, 1403),
+    ],
+)
+def test_after_its_start_a_schedule_is_fixed(parts: Parts, change: list[dict[str, Any]], code: int) -> None:
+    start = int(time.time()) + 2
+    schedule = {"startTime": start, "frequency": "week", "interval": 52, "backfill": True}
+    flow = parts.create_flow(parts.scheduled_body(scheduleParams=schedule)).id
+    parts.aep.ended_runs(flow)
+    until(time.time, lambda now: now > start + 0.1)  # past by the clock too, not only by the platform's own time
+    etag = parts.aep.flow(flow).etag
+    refused(parts.aep.patch(f"{FLOW}/flows/{flow}", change, etag), code)
+
+
+def test_a_mapping_is_changed_where_it_stands(parts: Parts) -> None:
+    flow = parts.create_flow(parts.scheduled_body())
+    other = parts.aep.mapping(parts.schema, parts.pairs[:1])
+    step = {"name": "Mapping", "params": {"mappingId": other, "mappingVersion": 0}}
+    change = [{"op": "replace", "path": "/transformations/1", "value": step}]
+    checked(parts.aep.patch(f"{FLOW}/flows/{flow.id}", change, flow.etag), models.Created)
+    copy, mapping = parts.aep.settled(flow.id).transformations
+    assert isinstance(copy, models.Copy)
+    assert isinstance(mapping, models.MappingStep)
+    assert (mapping.params.mappingId, mapping.params.mappingVersion) == (other, "0")
+    assert parts.aep.flow(flow.id).lastOperation.operation == "update"
+
+
+def test_who_may_only_read(start: Callable[..., Server], tmp_path: Path) -> None:
+    accounts = tmp_path / "accounts.yaml"
+    accounts.write_text(
+        "organisations:\n  - {id: ONE@AdobeOrg, tenant: one, sandboxes: [prod]}\n  - {id: TWO@AdobeOrg}\nclients:\n"
+        "  - {id: tester, secret: s3cret, organisation: ONE@AdobeOrg, permissions: {sources: [read]}}\n"
+    )
+    with start("--accounts", str(accounts)).caller("ONE@AdobeOrg") as aep:
+        assert checked(aep.get(f"{FLOW}/connections"), models.Listing[models.Connection]).items == []
+        problem = refused(aep.post(f"{FLOW}/connections", aep.connection_body()), status=403)
+        assert problem.code in {"2118", "2120", "2121"}
+        assert problem.title == "Forbidden"
+        assert (problem.report.id, problem.report.type) == (None, None)
+        refused(aep.get(f"{FLOW}/connections", headers={"x-sandbox-name": "stage"}), status=404)
+        foreign = aep.get(f"{FLOW}/connections", headers={"x-gw-ims-org-id": "TWO@AdobeOrg"})
+        assert refused(foreign, status=401).code in {"2000", "2001", "2002"}
