@@ -67,6 +67,13 @@ class PlatformMachine(RuleBasedStateMachine):
             for caller in self.callers
         ]
 
+        for name in ("alpha", "beta", "alpha", "50%"):
+            self.create_base(sandbox=0, name=name, described=False)
+        source, target, mapping = (
+            self.some(kind, 0) for kind in ("sourceConnections", "targetConnections", "mappingSets")
+        )
+        self.create_flow_over(source, target, mapping, "first")
+
     # -- the model
 
     def alive(self, kind: str, sandbox: int) -> list[Thing]:
@@ -159,7 +166,10 @@ class PlatformMachine(RuleBasedStateMachine):
         targets = self.alive("targetConnections", sandbox) or [self.some("targetConnections", sandbox)]
         source, target = data.draw(st.sampled_from(sources)), data.draw(st.sampled_from(targets))
         mappings = self.alive("mappingSets", sandbox) or [self.some("mappingSets", sandbox)]
-        mapping = data.draw(st.sampled_from(mappings))
+        return self.create_flow_over(source, target, data.draw(st.sampled_from(mappings)), name)
+
+    def create_flow_over(self, source: Thing, target: Thing, mapping: Thing, name: str) -> Thing:
+        sandbox = source.sandbox
         caller = self.callers[sandbox]
         step = {"mappingId": mapping.id, "mappingVersion": str(mapping.version)}
         delta = {"name": "CreatedDate", "dateFormat": "yyyy-MM-dd HH:mm:ss", "timezone": "UTC"}
@@ -384,12 +394,18 @@ class PlatformMachine(RuleBasedStateMachine):
         else:
             refused(answer, status=404)
 
+    @rule(data=st.data())
+    def delete_what_a_flow_stands_on(self, data: st.DataObject) -> None:
+        flows = [flow for sandbox in (0, 1) for flow in self.alive("flows", sandbox)]
+        if flows:
+            self.delete(thing=data.draw(st.sampled_from(flows)).refers["source"].refers["base"])
+
     @invariant()
     def the_platform_is_up(self) -> None:
         assert self.server.process.poll() is None
 
 
-def play(server: Server, examples: int, steps: int) -> None:
+def play(server: Server, examples: int, steps: int, *phases: Phase) -> None:
     machine = type("Machine", (PlatformMachine,), {"server": server})
     profile = settings(
         max_examples=examples,
@@ -397,16 +413,16 @@ def play(server: Server, examples: int, steps: int) -> None:
         deadline=None,
         derandomize=True,
         database=None,
-        phases=[Phase.generate, Phase.shrink],
+        phases=[Phase.generate, *phases],
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=profile)
 
 
 def test_short_sequences(server: Server) -> None:
-    play(server, examples=12, steps=25)
+    play(server, 15, 35)
 
 
 @pytest.mark.slow
 def test_long_sequences(server: Server) -> None:
-    play(server, examples=60, steps=60)
+    play(server, 60, 60, Phase.shrink)
