@@ -56,3 +56,31 @@ def aep(server: Server) -> Iterator[Caller]:
 @pytest.fixture
 def parts(aep: Caller) -> Parts:
     return Parts(aep)
+
+
+# What the platform does not do yet, by what the test's id holds. Strict: who serves it deletes the line.
+NOT_YET = {
+    "test_every_tabular_connector_has_its_spec": "only the tutorial's two connection specs are served",
+    "test_the_37_specs_page_by_page": "only the tutorial's two connection specs are served",
+    "test_search_is_a_listing_too": "POST …/search answers 405",
+    "test_datasets_by_a_pattern_of_their_name": "Catalog's filter property=name~^re answers 400",
+    "test_a_mapping_set_in_both_dialects[EXPRESSION]": "sourceType EXPRESSION is refused",
+    "test_a_run_on_demand_reads_its_window": "POST /runs answers CONNECTOR-1385",
+    "test_runs_on_demand_refused": "POST /runs answers CONNECTOR-1385",
+    "test_a_failed_run_posted_again": "re-trigger answers CONNECTOR-1401",
+    "test_a_good_run_is_not_posted_again": "re-trigger answers CONNECTOR-1401",
+    "test_once_runs_by_itself[no]": "POST /runs answers CONNECTOR-1385",
+    "test_a_run_may_be_posted_before_the_flows_own_time": "POST /runs answers CONNECTOR-1385",
+    "test_run_window_in_document": "POST /runs answers CONNECTOR-1385",
+    "test_window_edges": "POST /runs answers CONNECTOR-1385",
+    "test_every_setting_keeps_the_shapes": "POST /runs answers CONNECTOR-1385",
+}
+SERVED = ("[cb66ab34-8619-49cb-96d1-39b37ede86ea]", "[eb13cb25-47ab-407f-ba89-c0125281c563]")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name, reason in NOT_YET.items():
+            if item.name.split("[")[0] == name or item.name == name:
+                if not item.name.endswith(SERVED):
+                    item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
