@@ -79,8 +79,8 @@ SERVED = ("[cb66ab34-8619-49cb-96d1-39b37ede86ea]", "[eb13cb25-47ab-407f-ba89-c0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
+    here = [item for item in items if item.path.parent == Path(__file__).parent]  # pytest gives all tests of the session
+    for item in here:
         for name, reason in NOT_YET.items():
-            if item.name.split("[")[0] == name or item.name == name:
-                if not item.name.endswith(SERVED):
-                    item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
+            if name in {item.name, item.name.split("[")[0]} and not item.name.endswith(SERVED):
+                item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
