@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -18,15 +18,26 @@ from .conftest import FLOW, SERVICENOW, Chain, Platform, code
 LIST = f"{FLOW}/connections"
 
 
-@pytest.fixture
-def named(aep: httpx.Client, chain: Chain) -> Callable[..., list[str]]:
-    """The names of the connections that a query finds; there are c1 to c7 and 'two words'."""
+@pytest.fixture(scope="module")
+def eight(platform: Platform) -> Iterator[httpx.Client]:
+    """A sandbox with the connections c1 to c7 and 'two words', for tests that only look."""
+    with platform.client("eight@AdobeOrg") as client:
+        fill(Chain(client))
+        yield client
+
+
+def fill(chain: Chain) -> None:
     for name in ("c3", "c1", "c2", "two words", "c7", "c5", "c6", "c4"):
         chain.connection(name=name)
 
+
+@pytest.fixture
+def named(eight: httpx.Client) -> Callable[..., list[str]]:
+    """The names of the connections that a query finds."""
+
     def names(*properties: str, **query: Any) -> list[str]:
         pairs = [("property", each) for each in properties] + list(query.items())
-        answer = aep.get(LIST, params=pairs)
+        answer = eight.get(LIST, params=pairs)
         assert answer.status_code == 200, answer.text
         return [item["name"] for item in answer.json()["items"]]
 
@@ -114,10 +125,10 @@ def test_order(named: Callable[..., list[str]]) -> None:
     assert named(orderby="description") == ["c4", "c6", "c5", "c7", "two words", "c2", "c1", "c3"]
 
 
-def test_count(aep: httpx.Client, named: Callable[..., list[str]]) -> None:
-    assert aep.get(LIST, params={"count": "true"}).json() == {"count": 8}
-    assert aep.get(LIST, params={"count": "true", "property": "name==c1,c2"}).json() == {"count": 2}
-    assert len(aep.get(LIST, params={"count": "false", "limit": "3"}).json()["items"]) == 3
+def test_count(eight: httpx.Client) -> None:
+    assert eight.get(LIST, params={"count": "true"}).json() == {"count": 8}
+    assert eight.get(LIST, params={"count": "true", "property": "name==c1,c2"}).json() == {"count": 2}
+    assert len(eight.get(LIST, params={"count": "false", "limit": "3"}).json()["items"]) == 3
 
 
 def pages(aep: httpx.Client, query: list[tuple[str, str]], *, repeat: bool) -> list[list[str]]:
@@ -138,21 +149,20 @@ def pages(aep: httpx.Client, query: list[tuple[str, str]], *, repeat: bool) -> l
 
 @pytest.mark.parametrize("repeat", [False, True])
 @pytest.mark.parametrize("orderby", [None, "name", "-name", "description"])
-def test_pages(aep: httpx.Client, named: Callable[..., list[str]], orderby: str | None, repeat: bool) -> None:
+def test_pages(eight: httpx.Client, orderby: str | None, repeat: bool) -> None:
     query = [("limit", "3"), ("property", "name!=c7")] + ([("orderby", orderby)] if orderby else [])
-    found = pages(aep, query, repeat=repeat)
+    found = pages(eight, query, repeat=repeat)
     assert [len(page) for page in found] == [3, 3, 1]
-    whole = aep.get(LIST, params=[pair for pair in query if pair[0] != "limit"]).json()["items"]
+    whole = eight.get(LIST, params=[pair for pair in query if pair[0] != "limit"]).json()["items"]
     assert [name for page in found for name in page] == [item["name"] for item in whole]
 
 
-def test_a_page_that_is_just_full_is_the_last(aep: httpx.Client, named: Callable[..., list[str]]) -> None:
-    assert [len(page) for page in pages(aep, [("limit", "4")], repeat=True)] == [4, 4]
+def test_a_page_that_is_just_full_is_the_last(eight: httpx.Client) -> None:
+    assert [len(page) for page in pages(eight, [("limit", "4")], repeat=True)] == [4, 4]
 
 
-def test_new_objects_do_not_disturb_later_pages(
-    aep: httpx.Client, chain: Chain, named: Callable[..., list[str]]
-) -> None:
+def test_new_objects_do_not_disturb_later_pages(aep: httpx.Client, chain: Chain) -> None:
+    fill(chain)
     first = aep.get(LIST, params={"limit": "4"}).json()
     chain.connection(name="newer")
     second = aep.get(FLOW + first["_links"]["next"]["href"]).json()
@@ -160,10 +170,10 @@ def test_new_objects_do_not_disturb_later_pages(
     assert names == ["c4", "c6", "c5", "c7", "two words", "c2", "c1", "c3"]
 
 
-def test_a_token_belongs_to_its_query(aep: httpx.Client, named: Callable[..., list[str]]) -> None:
-    link = aep.get(LIST, params={"limit": "2", "property": "name!=c7"}).json()["_links"]["next"]["href"]
-    assert code(aep.get(f"{FLOW}{link}&property=name==c1")) == "1454"
-    assert code(aep.get(f"{FLOW}{link}&orderby=name")) == "1454"
+def test_a_token_belongs_to_its_query(eight: httpx.Client) -> None:
+    link = eight.get(LIST, params={"limit": "2", "property": "name!=c7"}).json()["_links"]["next"]["href"]
+    assert code(eight.get(f"{FLOW}{link}&property=name==c1")) == "1454"
+    assert code(eight.get(f"{FLOW}{link}&orderby=name")) == "1454"
 
 
 def test_a_token_may_forget_the_query(start_platform: Callable[..., Platform]) -> None:

@@ -187,6 +187,7 @@ def test_columns_and_preview_as_explore_reports_them(folder: Folder) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_five_hundred_columns(folder: Folder) -> None:
     names = [f"c{n}" for n in range(500)]
     tables = folder.csv(",".join(names) + "\n" + ",".join(map(str, range(500))) + "\n")
