@@ -64,6 +64,14 @@ class Platform:
     def log(self) -> Path:
         return self.state.with_name(self.state.name + ".log")
 
+    def logged(self, *texts: str, seconds: float = 10) -> str:
+        """The log once it holds these texts."""
+        deadline = time.monotonic() + seconds
+        while not all(text in (log := self.log.read_text()) for text in texts):
+            assert time.monotonic() < deadline, (texts, log[-2000:])
+            time.sleep(0.02)
+        return log
+
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         if self.process.poll() is None:
