@@ -4,6 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# How many tests run at the same time.
+SIDE_BY_SIDE ?= 2
 
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 
@@ -12,7 +14,7 @@ quoted = '$(subst ','\'',$(value $(1)))'
 option = $(if $(value $(1)),$(2) $(call quoted,$(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test quick lint format clean
+.PHONY: help setup run up test quick bench lint format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -39,16 +41,21 @@ up: setup ## Airflow's UI and the local AEP, until Ctrl-C: [TABLES=<folder>]
 	@$(BIN)/python scripts/up.py $(call option,TABLES,--tables)
 
 test: setup ## all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(SIDE_BY_SIDE)
 
 quick: setup ## the tests that take seconds
-	@$(BIN)/python -m pytest -m "not slow and not e2e and not browser"
+	@$(BIN)/python -m pytest -n $(SIDE_BY_SIDE) -m "not slow and not e2e and not browser"
+
+bench: setup ## what is fast and cheap about it, measured side by side: takes minutes
+	@$(BIN)/python benchmarks/imports.py
+	@$(BIN)/python benchmarks/provisioning.py
 
 lint: setup ## ruff, its formatter, and mypy
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@MYPYPATH=scripts $(BIN)/mypy scripts/*.py
+	@MYPYPATH=benchmarks $(BIN)/mypy benchmarks/*.py
 
 format: setup ## lets ruff put the code in form
 	@$(BIN)/ruff check --fix

@@ -39,6 +39,24 @@ def test_the_plugins_folder_loads_and_leaves_other_modules_alone(tmp_path) -> No
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+def test_a_dag_file_does_not_wait_for_http_libraries(tmp_path) -> None:
+    """The operators are imported at every parse; what talks to AEP only when a task runs."""
+    code = (
+        "import sys, aep_provider.operators, aep_provider.sensors\n"
+        "heavy = {'aep_provider.hooks.aep', 'aep_provider.platform.client', 'aep_provider.platform.blocking', 'aiohttp'}\n"
+        "assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=airflow_environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_the_provider_is_registered(tmp_path) -> None:
     """Airflow finds the provider by its installed distribution, and with it the connection type."""
     code = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+DEFAULT_CONN_ID: Final = "aep_default"
 
 
 def get_provider_info() -> dict[str, Any]:

@@ -19,6 +19,7 @@ from aep_provider.platform.blocking import new_session
 from aep_provider.platform.client import AepAsyncClient, AepClient
 from aep_provider.platform.services import FLOW_SERVICE
 from aep_provider.platform.settings import AepSettings
+from aep_provider.provider_info import DEFAULT_CONN_ID
 from aep_provider.resources.authentication import SourceLogin
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class AepHook(HttpHook):
     """
 
     conn_name_attr = "aep_conn_id"
-    default_conn_name = "aep_default"
+    default_conn_name = DEFAULT_CONN_ID
     conn_type = "aep"
     hook_name = "Adobe Experience Platform"
 

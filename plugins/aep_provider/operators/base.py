@@ -10,13 +10,14 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from aep_provider.errors import AepError
-from aep_provider.hooks.aep import AepHook
 from aep_provider.operators.rendered import text, truth
+from aep_provider.provider_info import DEFAULT_CONN_ID
 from aep_provider.resources.ensure import Action, IfExists, Outcome, Resource, ensure
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from aep_provider.hooks.aep import AepHook
     from aep_provider.platform.client import AepClient
 
 XCOM_ETAG = "etag"
@@ -61,6 +62,9 @@ class ReachesAep:
 
     def hook(self) -> AepHook:
         """Return a hook; use it in a ``with`` block."""
+        # The hook brings requests and aiohttp along, which a parse of a DAG file need not wait for.
+        from aep_provider.hooks.aep import AepHook  # noqa: PLC0415
+
         return AepHook(self.aep_conn_id, text(self.sandbox), caller=type(self).__name__)
 
 
@@ -75,9 +79,7 @@ class AepBaseOperator(ReachesAep, BaseOperator):
     template_fields: Sequence[str] = ("aep_conn_id", "sandbox")
     ui_color: str = "#fbe6e4"
 
-    def __init__(
-        self, *, aep_conn_id: str = AepHook.default_conn_name, sandbox: str | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, aep_conn_id: str = DEFAULT_CONN_ID, sandbox: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.aep_conn_id = aep_conn_id
         self.sandbox = sandbox

@@ -12,14 +12,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies, select_proxy
 
 from aep_provider.platform.exchange import MAX_ANSWER_BYTES, Failure, Sending
-from aep_provider.platform.settings import AepSettings
-from aep_provider.platform.wire import proxy_for
+from aep_provider.platform.settings import AepSettings, is_loopback
 
 
 class NoAnswer(Exception):
@@ -123,3 +124,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             seen.add(id(part))
             yield part
             parts += [part.__cause__, part.__context__, getattr(part, "reason", None), *part.args]
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for ``url``; none for this machine.
+
+    Only addresses of this machine may be ``http://``, because what is sent there does not leave it.
+    """
+    if is_loopback(urlsplit(url).hostname or ""):
+        return None
+    return select_proxy(url, get_environ_proxies(url))

@@ -9,10 +9,9 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
-from aep_provider.platform.blocking import NoAnswer, Raw, reason_of
+from aep_provider.platform.blocking import NoAnswer, Raw, proxy_for, reason_of
 from aep_provider.platform.exchange import MAX_ANSWER_BYTES, Failure, Sending
 from aep_provider.platform.settings import AepSettings
-from aep_provider.platform.wire import proxy_for
 
 
 def new_session(settings: AepSettings, connections: int = 32) -> aiohttp.ClientSession:

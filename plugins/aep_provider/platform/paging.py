@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aep_provider.errors import AepAnswerError
-from aep_provider.platform.client import AepAsyncClient, AepClient
 from aep_provider.platform.services import CATALOG, DATA_PREP, FLOW_SERVICE, SCHEMA_REGISTRY
 from aep_provider.platform.wire import Params, pairs_of, rebased
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepAsyncClient, AepClient
 
 Pairs = list[tuple[str, str]]
 Document = dict[str, Any]

@@ -10,10 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from requests.utils import get_environ_proxies, select_proxy
-
 from aep_provider.errors import AepAnswerError
-from aep_provider.platform.settings import AepSettings, is_loopback
+from aep_provider.platform.settings import AepSettings
 
 Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
@@ -98,16 +96,6 @@ def rebased(link: str, service: str = "") -> tuple[str, list[tuple[str, str]]]:
     if not (parts.path or parts.query) or not is_plain_path(path):
         raise AepAnswerError("AEP gave a link that leads nowhere", path=service or None)
     return path, parse_qsl(parts.query, keep_blank_values=True)
-
-
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for ``url``; none for this machine.
-
-    Only addresses of this machine may be ``http://``, because what is sent there does not leave it.
-    """
-    if is_loopback(urlsplit(url).hostname or ""):
-        return None
-    return select_proxy(url, get_environ_proxies(url))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft7Validator
 
 from aep_provider.errors import AepAnswerError, AepConfigError
-from aep_provider.platform.client import AepClient
 from aep_provider.platform.paging import flow_service_items
 from aep_provider.resources.connectors import Connector
 from aep_provider.resources.flow_service import path_of
 from aep_provider.resources.names import nearest
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 # Basic authentication to Salesforce is announced to end in January 2026, so client credentials come first.
 _PREFERRED = ("OAuth2 Client Credential",)

@@ -6,10 +6,9 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aep_provider.errors import AepConfigError
-from aep_provider.platform.client import AepClient
 from aep_provider.resources import connection, flow, flow_service
 from aep_provider.resources.columns import Column, check_delta_column, choose_columns
 from aep_provider.resources.connectors import Connector
@@ -18,6 +17,9 @@ from aep_provider.resources.mapping import NormalMapping, check_mappings, derive
 from aep_provider.resources.names import check_name, nearest
 from aep_provider.resources.schedule import Frequency, check_schedule, check_start
 from aep_provider.resources.target import SchemaChoice
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aep_provider.errors import AepConfigError, AepInvalidRequestError
-from aep_provider.platform.client import AepClient
 from aep_provider.resources import flow_service
 from aep_provider.resources.authentication import Credentials
 from aep_provider.resources.connectors import Connector
 from aep_provider.resources.ensure import Existing
 from aep_provider.resources.flow_service import FlowServiceResource
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 COLLECTION = "connections"
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from aep_provider.errors import AepAnswerError
-from aep_provider.platform.client import AepClient
 from aep_provider.platform.paging import catalog_objects
 from aep_provider.platform.services import CATALOG
 from aep_provider.resources.ensure import Existing
 from aep_provider.resources.fingerprint import read_mark
 from aep_provider.resources.named import NamedResource
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 COLLECTION = f"{CATALOG}/dataSets"
 CONTENT_TYPE = "application/vnd.adobe.xed+json;version=1"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from aep_provider.platform.client import AepClient
 from aep_provider.platform.services import CATALOG, DATA_PREP
 from aep_provider.resources import connection, schema
 from aep_provider.resources.flow_spec import FlowSpec, find_flow_spec
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 T = TypeVar("T")
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aep_provider.errors import AepConfigError, AepDifferenceError
-from aep_provider.platform.client import AepClient
 from aep_provider.resources import flow_service, mapping_set
 from aep_provider.resources.columns import check_delta_column
 from aep_provider.resources.ensure import Existing
 from aep_provider.resources.flow_service import FlowServiceResource
 from aep_provider.resources.flow_spec import FlowSpec
 from aep_provider.resources.schedule import Frequency, check_schedule, check_start
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 COLLECTION = "flows"
 START_MARGIN_SECONDS = 60

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from aep_provider.errors import AepAnswerError, AepInvalidRequestError, AepNotFoundError
-from aep_provider.platform.client import AepClient
 from aep_provider.platform.paging import flow_service_items, single
 from aep_provider.platform.services import FLOW_SERVICE
 from aep_provider.resources.ensure import Existing
 from aep_provider.resources.fingerprint import read_mark
 from aep_provider.resources.named import NamedResource
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 # "Bad operator, field, query parameter or value": the filter itself was refused.
 _FILTER_REFUSED = {1440, *range(1448, 1455)}

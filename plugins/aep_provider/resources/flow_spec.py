@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import SchemaError
 
 from aep_provider.errors import AepAnswerError, AepConfigError
-from aep_provider.platform.client import AepClient
 from aep_provider.platform.paging import flow_service_items
 from aep_provider.resources import flow_service
 from aep_provider.resources.connectors import DATA_LAKE_SPEC_ID, TABULAR_FLOW_SPEC, Connector
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 
 @dataclass(frozen=True)

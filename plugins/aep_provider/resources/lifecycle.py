@@ -6,15 +6,17 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aep_provider.errors import AepConfigError, AepInvalidRequestError, AepNotFoundError
-from aep_provider.platform.client import AepClient
 from aep_provider.platform.paging import flow_service_items
 from aep_provider.resources import connection, flow, flow_service
 from aep_provider.resources.ensure import Memory, NoMemory
 from aep_provider.resources.source_connection import SourceConnection
 from aep_provider.resources.target_connection import TargetConnection
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 log = logging.getLogger(__name__)
 

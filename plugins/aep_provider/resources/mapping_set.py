@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from aep_provider.errors import AepAnswerError, AepConfigError
-from aep_provider.platform.client import AepClient
 from aep_provider.platform.paging import data_prep_sets
 from aep_provider.platform.services import DATA_PREP
 from aep_provider.resources.ensure import Existing, Resource
 from aep_provider.resources.fingerprint import fingerprint
 from aep_provider.resources.mapping import NormalMapping, normal_mapping, normal_mappings
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 COLLECTION = f"{DATA_PREP}/mappingSets"
 CONTENT_TYPE = "application/vnd.adobe.xed-full+json;version=1"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from aep_provider.platform.client import AepClient
+from typing import TYPE_CHECKING
+
 from aep_provider.resources.ensure import Resource
 from aep_provider.resources.names import check_name
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 
 class NamedResource(Resource):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aep_provider.errors import AepAnswerError, AepConfigError, AepDuplicateError, AepError
-from aep_provider.platform.client import AepClient
 from aep_provider.platform.paging import single
 from aep_provider.resources import flow_service
 from aep_provider.resources.ensure import Memory, NoMemory, Patience
 from aep_provider.resources.run import COLLECTION, read_run, runs_of, window_of
 from aep_provider.verdict import RunState, judge
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 log = logging.getLogger(__name__)
 

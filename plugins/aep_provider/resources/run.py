@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aep_provider.platform.client import AepClient
 from aep_provider.platform.paging import flow_service_items, single
 from aep_provider.resources import flow_service
 from aep_provider.verdict import milliseconds
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 COLLECTION = "runs"
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from aep_provider.errors import AepAnswerError, AepConfigError, AepConflictError, AepDifferenceError
 from aep_provider.errors import AepInvalidRequestError as Refused
-from aep_provider.platform.client import AepClient
 from aep_provider.platform.paging import registry_results
 from aep_provider.platform.services import SCHEMA_REGISTRY
 from aep_provider.resources.ensure import Existing
@@ -16,6 +15,9 @@ from aep_provider.resources.fingerprint import read_mark
 from aep_provider.resources.named import NamedResource
 from aep_provider.resources.names import nearest
 from aep_provider.resources.xdm import DerivedFields
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 PROFILE_CLASS = "https://ns.adobe.com/xdm/context/profile"
 _STANDARD = "https://ns.adobe.com/xdm/context/"

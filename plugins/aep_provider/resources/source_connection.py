@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aep_provider.platform.client import AepClient
 from aep_provider.resources.columns import Column, check_columns
 from aep_provider.resources.connectors import Connector
 from aep_provider.resources.flow_service import FlowServiceResource
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 
 class SourceConnection(FlowServiceResource):

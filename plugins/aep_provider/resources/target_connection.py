@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aep_provider.platform.client import AepClient
 from aep_provider.resources.connectors import DATA_LAKE_SPEC_ID
 from aep_provider.resources.flow_service import FlowServiceResource
 from aep_provider.resources.source_connection import SourceConnection
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
 
 NEWEST_MINOR_VERSION = "application/vnd.adobe.xed-full+json;version=1"
 

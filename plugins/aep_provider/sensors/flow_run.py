@@ -18,9 +18,9 @@ from aep_provider.errors import (
     AepRunFailedError,
     AepRunPartialError,
 )
-from aep_provider.hooks.aep import AepHook
 from aep_provider.operators.base import ReachesAep, final_errors_end_the_task, publish
 from aep_provider.operators.rendered import epoch_seconds, number, text, whole_number
+from aep_provider.provider_info import DEFAULT_CONN_ID
 from aep_provider.resources.run import first_since, read_run, runs_of
 from aep_provider.triggers.flow_run import EVENT_ENDED, EVENT_ERROR, AepFlowRunTrigger, checked_event
 from aep_provider.verdict import RunState, Tolerance, Verdict, judge, verdict_of
@@ -76,7 +76,7 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
         since: str | int | None = None,
         max_rejected_rows: int = 0,
         max_rejected_percent: float = 0,
-        aep_conn_id: str = AepHook.default_conn_name,
+        aep_conn_id: str = DEFAULT_CONN_ID,
         sandbox: str | None = None,
         deferrable: bool = True,
         poke_interval: float = 30,

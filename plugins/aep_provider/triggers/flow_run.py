@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from aep_provider.errors import AepAnswerError, AepError, AepNotFoundError
-from aep_provider.hooks.aep import AepHook
-from aep_provider.platform.client import AepAsyncClient
 from aep_provider.platform.paging import flow_service_items_async, single
 from aep_provider.resources import flow_service, run
 from aep_provider.verdict import Verdict, judge
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepAsyncClient
 
 MOST_FAILURES_IN_A_ROW = 10
 # A run that ends soon is seen soon; one that takes its time is looked at ever more seldom, down to ``poke_interval``.
@@ -71,6 +72,8 @@ class AepFlowRunTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: the verdict, that time is up, or what cannot be mended by waiting."""
+        from aep_provider.hooks.aep import AepHook  # noqa: PLC0415  sensors import this module, at parse time too
+
         try:
             hook = AepHook(self.aep_conn_id, self.sandbox, caller=type(self).__name__)
             async with await hook.async_client() as client:
