@@ -33,6 +33,12 @@ class Assumptions(BaseModel):
     credentials_checked_at_create: Literal["no", "yes"] = Field(
         default="no", description="creating a base connection with wrong credentials is refused"
     )
+    secrets_in_answers: Literal["masked", "absent", "echoed"] = Field(
+        default="masked", description="how a base connection's answer shows its secrets; echoed ends with the process"
+    )
+    connectors_in_flow_spec: Literal["all", "tutorial", "page", "template"] = Field(
+        default="all", description="which published list of sources the flow specification CRMToAEP serves"
+    )
     listing_lag_seconds: float = Field(
         default=0.0, ge=0, description="how long a new object is missing in listings (scaled)"
     )
