@@ -1,1 +1,1 @@
-"""Whole dataflows: the chain of objects behind each."""
+"""Dataflows as code. Knows no Airflow."""
