@@ -19,6 +19,7 @@ from aep_local import catalog, data_access, data_prep
 from aep_local.core import accounts, problems
 from aep_local.core.clock import Clock
 from aep_local.core.settings import Settings
+from aep_local.core.specs import Specs
 from aep_local.core.store import Store
 from aep_local.flow_service import connections, flows, runs, source_connections, specs, target_connections
 from aep_local.rows.engine import Engine
@@ -82,7 +83,15 @@ def _services(settings: Settings, known: accounts.Accounts) -> Services:
     clock = Clock(settings.time_scale)
     tables = TableFolder(settings.tables)
     engine = Engine(store, tables, settings.state, clock, settings)
-    return Services(store=store, tables=tables, clock=clock, settings=settings, accounts=known, engine=engine)
+    return Services(
+        store=store,
+        tables=tables,
+        clock=clock,
+        settings=settings,
+        accounts=known,
+        engine=engine,
+        specs=Specs(known, settings.assume),
+    )
 
 
 class _AccessLog:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +18,10 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
+
+from aep_local.app import create_app
+from aep_local.core.settings import Assumptions, Settings
 
 FLOW = "/data/foundation/flowservice"
 SCHEMAS = "/data/foundation/schemaregistry"
@@ -82,21 +88,29 @@ class Platform:
         return code
 
     def token(self, client_id: str, secret: str = "s3cret") -> str:
-        form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
-        answer = httpx.post(f"{self.url}/ims/token/v3", data={**form, "scope": "openid,AdobeID"}, verify=NO_TLS)
-        answer.raise_for_status()
-        return str(answer.json()["access_token"])
+        return token_of(self.url, client_id, secret)
 
     def client(
         self, org: str, sandbox: str = "prod", client_id: str = "tester", secret: str = "s3cret"
     ) -> httpx.Client:
-        headers = {
-            "Authorization": f"Bearer {self.token(client_id, secret)}",
-            "x-api-key": client_id,
-            "x-gw-ims-org-id": org,
-            "x-sandbox-name": sandbox,
-        }
-        return httpx.Client(base_url=self.url, headers=headers, timeout=20, verify=NO_TLS)
+        return authorised(self.url, org, sandbox, client_id, secret)
+
+
+def token_of(url: str, client_id: str, secret: str) -> str:
+    form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
+    answer = httpx.post(f"{url}/ims/token/v3", data={**form, "scope": "openid,AdobeID"}, verify=NO_TLS)
+    answer.raise_for_status()
+    return str(answer.json()["access_token"])
+
+
+def authorised(url: str, org: str, sandbox: str, client_id: str, secret: str) -> httpx.Client:
+    headers = {
+        "Authorization": f"Bearer {token_of(url, client_id, secret)}",
+        "x-api-key": client_id,
+        "x-gw-ims-org-id": org,
+        "x-sandbox-name": sandbox,
+    }
+    return httpx.Client(base_url=url, headers=headers, timeout=20, verify=NO_TLS)
 
 
 @pytest.fixture(scope="session")
@@ -129,6 +143,106 @@ def start_platform(sample_tables: Path, tmp_path: Path) -> Iterator[Callable[...
     for each in started:
         # what it would do on a signal is a test of its own; waiting for it here would cost half a second a test
         each.end(signal.SIGKILL)
+
+
+class Inside:
+    """A platform served from a thread of this process: there at once, for switches that each need one of their own."""
+
+    def __init__(self, settings: Settings) -> None:
+        config = uvicorn.Config(create_app(settings), log_config=None, log_level="critical", access_log=False)
+        self.state = settings.state
+        self._clients: list[httpx.Client] = []
+        self._server = uvicorn.Server(config)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        # the socket listens already, so a first request waits until the platform serves
+        self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        for client in self._clients:
+            client.close()
+        self._server.should_exit = True
+        self._thread.join(timeout=20)
+        self._listener.close()
+
+    def client(
+        self, org: str = "A@AdobeOrg", sandbox: str = "prod", client_id: str = "tester", secret: str = "s3cret"
+    ) -> httpx.Client:
+        """An authorised client; it is closed with the platform."""
+        self._clients.append(authorised(self.url, org, sandbox, client_id, secret))
+        return self._clients[-1]
+
+
+@pytest.fixture
+def inside(sample_tables: Path, tmp_path: Path) -> Iterator[Callable[..., Inside]]:
+    """Start platforms within this process; they end with the test."""
+    started: list[Inside] = []
+
+    def start(tables: Path = sample_tables, time_scale: float = 0.001, **settings: Any) -> Inside:
+        assume = Assumptions(**settings.pop("assume", {}))
+        state = tmp_path / f"inside-{len(started)}"
+        started.append(Inside(Settings(tables=tables, state=state, time_scale=time_scale, assume=assume, **settings)))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.end()
+
+
+ACCOUNTS_FILE = """
+organisations:
+  - {id: ONE@AdobeOrg, tenant: one, sandboxes: [prod, lab, vault]}
+  - {id: TWO@AdobeOrg}
+clients:
+  - {id: admin, secret: admin-s3cret, organisation: ONE@AdobeOrg}
+  - id: reader
+    secret: reader-s3cret
+    organisation: ONE@AdobeOrg
+    permissions: {sources: [read], schemas: [read], datasets: [read], mappings: [read], sandboxes: [prod]}
+  - id: nobody
+    secret: nobody-s3cret
+    organisation: ONE@AdobeOrg
+    permissions: {sources: [], schemas: [], datasets: [], mappings: []}
+  - id: tenant
+    secret: tenant-s3cret
+    organisation: ONE@AdobeOrg
+    permissions:
+      datasets: [read]
+      sandboxes: {prod: {sources: [read]}, lab: {datasets: [read, write]}}
+source_credentials:
+  - connector: service-now
+    params: {endpoint: "https://dev1.service-now.example", username: ann, password: right-s3cret}
+connectors:
+  retired: [oracle-service-cloud]
+  outside_flow_spec: [929e4450-0237-4ed2-9404-b7e1e0a00309]
+"""
+
+
+@pytest.fixture(scope="session")
+def accounts_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("accounts") / "accounts.yaml"
+    file.write_text(ACCOUNTS_FILE)
+    return file
+
+
+@pytest.fixture(scope="session")
+def guarded(
+    sample_tables: Path, accounts_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., httpx.Client]]:
+    """Clients of one platform with an accounts file: ``guarded("reader", "prod")``."""
+    state = tmp_path_factory.mktemp("guarded") / "state"
+    running = Inside(Settings(tables=sample_tables, state=state, time_scale=0.001, accounts=accounts_file))
+    clients: dict[tuple[str, str, str], httpx.Client] = {}
+
+    def client(name: str = "admin", sandbox: str = "prod", org: str = "ONE@AdobeOrg") -> httpx.Client:
+        key = (name, sandbox, org)
+        if key not in clients:
+            clients[key] = running.client(org, sandbox, name, f"{name}-s3cret")
+        return clients[key]
+
+    yield client
+    running.end()
 
 
 _orgs = itertools.count(1)

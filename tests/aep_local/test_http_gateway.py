@@ -75,7 +75,7 @@ def test_the_gateway_answers_before_a_service(
         ({"x-sandbox-name": ""}, 400, "2105"),
         ({"x-sandbox-name": "nowhere"}, 404, "2100"),
         ({"x-sandbox-name": "PROD"}, 404, "2100"),
-        ({"x-sandbox-name": "*"}, 400, "2111"),
+        ({"x-sandbox-name": "*"}, 403, "2111"),
         ({"x-sandbox-id": "1"}, 400, "2110"),
     ],
 )

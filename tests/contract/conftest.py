@@ -60,8 +60,6 @@ def parts(aep: Caller) -> Parts:
 
 # What the platform does not do yet, by what the test's id holds. Strict: who serves it deletes the line.
 NOT_YET = {
-    "test_every_tabular_connector_has_its_spec": "only the tutorial's two connection specs are served",
-    "test_the_37_specs_page_by_page": "only the tutorial's two connection specs are served",
     "test_search_is_a_listing_too": "POST …/search answers 405",
     "test_datasets_by_a_pattern_of_their_name": "Catalog's filter property=name~^re answers 400",
     "test_a_mapping_set_in_both_dialects[EXPRESSION]": "sourceType EXPRESSION is refused",
@@ -75,7 +73,6 @@ NOT_YET = {
     "test_window_edges": "POST /runs answers CONNECTOR-1385",
     "test_every_setting_keeps_the_shapes": "POST /runs answers CONNECTOR-1385",
 }
-SERVED = ("[cb66ab34-8619-49cb-96d1-39b37ede86ea]", "[eb13cb25-47ab-407f-ba89-c0125281c563]")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -83,5 +80,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = [item for item in items if item.path.parent == Path(__file__).parent]
     for item in here:
         for name, reason in NOT_YET.items():
-            if name in {item.name, item.name.split("[")[0]} and not item.name.endswith(SERVED):
+            if name in {item.name, item.name.split("[")[0]}:
                 item.add_marker(pytest.mark.xfail(strict=True, reason=reason))

@@ -12,10 +12,14 @@ The file is YAML or JSON::
         organisation: 1234@AdobeOrg
         permissions:                 # left out: everything
           sources: [read, write]     # also schemas, datasets, mappings
-          sandboxes: [prod]          # left out: all of the organisation
+          sandboxes: [prod]          # left out: all of the organisation; or rights of their own for each:
+          # sandboxes: {prod: {sources: [read]}, dev: {}}
     source_credentials:
-      - connector: servicenow        # a connection spec's name or id
+      - connector: service-now       # a connection spec's name or id
         params: {endpoint: https://…, username: …, password: …}
+    connectors:
+      retired: [oracle-service-cloud]         # no specification any more
+      outside_flow_spec: [zoho-crm]           # a specification, but CRMToAEP does not serve it
 """
 
 from __future__ import annotations
@@ -24,15 +28,18 @@ import hmac
 import re
 import uuid
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+
+from aep_local.core.connectors import CONNECTORS
 
 Right = Literal["read", "write"]
 Service = Literal["sources", "schemas", "datasets", "mappings"]
 DEFAULT_SANDBOXES = ("prod", "stage", "dev")
+_CONNECTOR_IDS = {key: each.id for each in CONNECTORS for key in (each.id, each.name)}
 _NAMESPACE = uuid.UUID("8b8e3a0e-6d0c-4c57-9b4b-4f0c8a0f6d11")
 
 
@@ -48,14 +55,39 @@ class Organisation(_Model):
     sandboxes: tuple[str, ...] = DEFAULT_SANDBOXES
 
 
+class Rights(_Model):
+    """What a client may do in a sandbox; None leaves it to the client's general rights."""
+
+    sources: tuple[Right, ...] | None = None
+    schemas: tuple[Right, ...] | None = None
+    datasets: tuple[Right, ...] | None = None
+    mappings: tuple[Right, ...] | None = None
+
+
 class Permissions(_Model):
-    """What a client may do; each service defaults to everything."""
+    """What a client may do; each service defaults to everything, in every sandbox of the organisation."""
 
     sources: tuple[Right, ...] = ("read", "write")
     schemas: tuple[Right, ...] = ("read", "write")
     datasets: tuple[Right, ...] = ("read", "write")
     mappings: tuple[Right, ...] = ("read", "write")
-    sandboxes: tuple[str, ...] | None = None
+    sandboxes: dict[str, Rights] | None = None
+
+    @field_validator("sandboxes", mode="before")
+    @classmethod
+    def _named_only(cls, value: Any) -> Any:
+        return {each: {} for each in value} if isinstance(value, list) else value
+
+    def opens(self, sandbox: str) -> bool:
+        """Whether a client may enter a sandbox at all."""
+        return self.sandboxes is None or sandbox in self.sandboxes
+
+    def allows(self, service: Service, right: Right, sandbox: str) -> bool:
+        """Whether a client may read or write with a service in a sandbox."""
+        here = self.sandboxes.get(sandbox) if self.sandboxes else None
+        own: tuple[Right, ...] | None = getattr(here, service, None)
+        general: tuple[Right, ...] = getattr(self, service)
+        return right in (general if own is None else own)
 
 
 class Client(_Model):
@@ -74,12 +106,42 @@ class SourceCredential(_Model):
     params: dict[str, SecretStr]
 
 
+class Connectors(_Model):
+    """Which sources are not as published, by the name or the id of their connection specification.
+
+    :param retired: have no specification any more; what was made with them stays.
+    :param outside_flow_spec: have one, but the flow specification does not serve it.
+    """
+
+    retired: tuple[str, ...] = ()
+    outside_flow_spec: tuple[str, ...] = ()
+
+    @field_validator("retired", "outside_flow_spec")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [each for each in value if each not in _CONNECTOR_IDS]
+        if unknown:
+            raise ValueError(f"{unknown[0]} is not the name or id of a connector")
+        return value
+
+    @property
+    def retired_ids(self) -> frozenset[str]:
+        """The ids of what is retired."""
+        return frozenset(_CONNECTOR_IDS[each] for each in self.retired)
+
+    @property
+    def outside_ids(self) -> frozenset[str]:
+        """The ids of what the flow specification does not serve."""
+        return frozenset(_CONNECTOR_IDS[each] for each in self.outside_flow_spec)
+
+
 class AccountsFile(_Model):
     """The content of an accounts file."""
 
     organisations: tuple[Organisation, ...]
     clients: tuple[Client, ...]
     source_credentials: tuple[SourceCredential, ...] = Field(default=())
+    connectors: Connectors = Connectors()
 
     @model_validator(mode="after")
     def _clients_belong_somewhere(self) -> Self:
@@ -101,6 +163,7 @@ class Accounts:
         self._organisations = {each.id: each for each in file.organisations} if file else {}
         self._clients = {each.id: each for each in file.clients} if file else {}
         self.source_credentials = file.source_credentials if file else ()
+        self.connectors = file.connectors if file else Connectors()
 
     @property
     def open(self) -> bool:

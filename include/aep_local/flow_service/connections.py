@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -32,8 +33,9 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep, mode: str |
     documents.no_drafts(mode)
     body = documents.as_object(body)
     name = documents.text(body, "name")
-    spec = _spec(body)
-    auth, hashes = credentials.sealed(spec, _valid_auth(spec, body.get("auth")))
+    spec = _spec(body, services)
+    given = _valid_auth(spec, body.get("auth"))
+    auth, hashes = credentials.sealed(spec, given)
     fields = {
         "name": name,
         **documents.optional_text(body, "description"),
@@ -46,6 +48,7 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep, mode: str |
     if services.settings.assume.credentials_checked_at_create == "yes":
         _let_in(services, doc)
     services.store.insert(KIND, doc["id"], caller.scope, doc)
+    _remember(services, doc, given["params"])
     return documents.created(KIND, doc)
 
 
@@ -53,14 +56,14 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep, mode: str |
 def list_all(request: Request, caller: CallerDep, services: ServicesDep) -> Response:
     """Base connections."""
     caller.require("sources", "read")
-    return listing.stored(request, services, caller, listing.Listed(KIND))
+    return listing.stored(request, services, caller, listing.Listed(KIND, shown=partial(_shown, services)))
 
 
 @router.get(_PATH + "/{id}")
 def get(id: str, caller: CallerDep, services: ServicesDep) -> Response:
-    """One base connection, its secrets masked."""
+    """One base connection; how its secrets are shown is a switch."""
     caller.require("sources", "read")
-    return documents.one(documents.found(services, caller, KIND, id))
+    return JSONResponse({"items": [_shown(services, documents.found(services, caller, KIND, id))]})
 
 
 @router.patch(_PATH + "/{id}")
@@ -74,11 +77,13 @@ def patch(id: str, request: Request, body: JsonBody, caller: CallerDep, services
         changed = patching.patched(doc, body, ("name", "description", "auth"), refused)
         documents.text(changed, "name")
         documents.optional_text(changed, "description")
-        spec = _spec(changed)
-        changed["auth"], hashes = credentials.sealed(spec, _valid_auth(spec, changed.get("auth")), doc)
+        spec = connection_spec(doc["connectionSpec"]["id"]) or {"authSpec": []}
+        given = _valid_auth(spec, changed.get("auth"))
+        changed["auth"], hashes = credentials.sealed(spec, given, doc)
         changed[INTERNAL] = {"secrets": hashes}
         documents.touch(changed, services.clock, caller)
         services.store.put(KIND, id, caller.scope, changed)
+        _remember(services, changed, given["params"])
     return documents.changed(changed)
 
 
@@ -92,6 +97,7 @@ def delete(id: str, caller: CallerDep, services: ServicesDep) -> Response:
         if used and any(used & set(flow["sourceConnectionIds"]) for flow in services.store.all("flows", caller.scope)):
             raise flow_service(1418, 400, f"connection {id} is used by a flow", id=id, kind=KIND)
         services.store.delete(KIND, id, caller.scope)
+    services.echoed.pop(id, None)
     return Response(status_code=204)
 
 
@@ -164,9 +170,32 @@ def _listed(name: str) -> Document:
     return {"type": "table", "name": name, "path": name, "canPreview": True, "canFetchSchema": True}
 
 
-def _spec(body: Document) -> Document:
+def _shown(services: Services, doc: Document) -> Document:
+    """A base connection as answers show it: its secrets masked, left out or in clear."""
+    shown, secrets = documents.shown(doc), doc[INTERNAL]["secrets"]
+    params = shown["auth"]["params"]
+    match services.settings.assume.secrets_in_answers:
+        case "absent":
+            params = {name: value for name, value in params.items() if name not in secrets}
+        case "echoed":
+            params = params | services.echoed.get(doc["id"], {})
+    return {**shown, "auth": {**shown["auth"], "params": params}}
+
+
+def _remember(services: Services, doc: Document, given: Document) -> None:
+    """Keep the secrets of a connection for its answers, in memory only and only where a switch asks for it."""
+    if services.settings.assume.secrets_in_answers != "echoed":
+        return
+    before = services.echoed.get(doc["id"], {})
+    secrets = {name: given[name] for name in doc[INTERNAL]["secrets"]}
+    services.echoed[doc["id"]] = {
+        name: before.get(name, value) if value == credentials.MASK else value for name, value in secrets.items()
+    }
+
+
+def _spec(body: Document, services: Services) -> Document:
     given = body.get("connectionSpec")
-    spec = connection_spec(given.get("id")) if isinstance(given, dict) else None
+    spec = services.specs.connection(given.get("id")) if isinstance(given, dict) else None
     if spec is None or not spec["authSpec"]:
         raise flow_service(1413, 400, "connectionSpec.id is not the id of a connection specification with credentials")
     return spec

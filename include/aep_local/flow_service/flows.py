@@ -9,7 +9,6 @@ from fastapi.responses import Response
 
 from aep_local.core.documents import INTERNAL
 from aep_local.core.problems import connector, flow_service
-from aep_local.core.specs import FLOW_SPECS
 from aep_local.core.store import Document
 from aep_local.flow_service import connections, flow_rules, source_connections, target_connections
 from aep_local.web import documents, listing, patching
@@ -34,7 +33,7 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep, mode: str |
         raise flow_service(1410, 400, "state is not allowed when a flow is created")
     if "mode" in body:
         raise connector(1368, "mode is not allowed in a flow")
-    spec = _flow_spec(body)
+    spec = _flow_spec(body, services)
     with services.store.transaction():
         source, base, target = _ends(body, spec, caller, services)
         typed = flow_rules.check_schedule(body.get("scheduleParams"), services.clock)
@@ -138,10 +137,10 @@ def delete(id: str, caller: CallerDep, services: ServicesDep) -> Response:
     return Response(status_code=204)
 
 
-def _flow_spec(body: Document) -> Document:
+def _flow_spec(body: Document, services: Services) -> Document:
     given = body.get("flowSpec")
     wanted = given.get("id") if isinstance(given, dict) else None
-    spec = next((each for each in FLOW_SPECS if each["id"] == wanted), None)
+    spec = services.specs.flow(wanted)
     if spec is None:
         raise flow_service(1413, 400, "flowSpec.id is not the id of a flow specification")
     return spec

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from aep_local.core.problems import connector, flow_service
-from aep_local.core.specs import connection_spec
 from aep_local.core.store import Document
 from aep_local.flow_service import connections
 from aep_local.web import documents, listing, patching
@@ -96,7 +95,7 @@ def refuse_if_used(services: Services, caller: Caller, kind: str, field: str, id
 
 def _base(body: Document, caller: Caller, services: Services) -> Document:
     given = body.get("connectionSpec")
-    spec = connection_spec(given.get("id")) if isinstance(given, dict) else None
+    spec = services.specs.connection(given.get("id")) if isinstance(given, dict) else None
     if spec is None or "sourceSpec" not in spec:
         raise flow_service(1413, 400, "connectionSpec.id is not the id of a source's connection specification")
     documents.text(body, "baseConnectionId")

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from aep_local.core.accounts import Permissions, Right, sandbox_id
+from aep_local.core.accounts import Permissions, Right, Service, sandbox_id
 from aep_local.core.problems import Problem, flow_service, gateway, generic
 from aep_local.core.store import Scope
 from aep_local.web import ims
 from aep_local.web.bodies import FLOW_SERVICE, read_json
 from aep_local.web.services import Services, ServicesDep
 
-Resource = Literal["sources", "schemas", "datasets", "mappings"]
-_NAMES: dict[Resource, str] = {
+_NAMES: dict[Service, str] = {
     "sources": "Enterprise Source",
     "schemas": "Schemas",
     "datasets": "Datasets",
@@ -43,13 +42,12 @@ class Caller:
     permissions: Permissions
     flow_service: bool
 
-    def require(self, resource: Resource, right: Right) -> None:
+    def require(self, resource: Service, right: Right) -> None:
         """Refuse a caller without a permission.
 
         :raises Problem: 403, for Flow Service as FLOW-2120.
         """
-        granted: tuple[Right, ...] = getattr(self.permissions, resource)
-        if right in granted:
+        if self.permissions.allows(resource, right, self.scope.sandbox):
             return
         action = "manage" if right == "write" else "view"
         detail = f"{action} denied on {_NAMES[resource]}"
@@ -93,11 +91,11 @@ def _inside(request: Request, services: Services, client_id: str, org: str) -> C
     if not sandbox:
         raise refuse(2105, 400, "Bad Request", "x-sandbox-name header is missing")
     if sandbox == "*":
-        raise refuse(2111, 400, "Bad Request", "the wildcard sandbox is not allowed with this token")
+        raise refuse(2111, 403, "Forbidden", "the wildcard sandbox is restricted with this token")
     if sandbox not in accounts.sandboxes(org):
         raise refuse(2100, 404, "Not Found", f"sandbox {sandbox[:100]} not found")
     permissions = accounts.permissions(client_id)
-    if permissions.sandboxes is not None and sandbox not in permissions.sandboxes:
+    if not permissions.opens(sandbox):
         raise refuse(2121, 403, "Forbidden", f"access denied on sandbox {sandbox}")
     user = hashlib.sha256(client_id.encode()).hexdigest()[:24].upper() + "@AdobeID"
     return Caller(

@@ -19,8 +19,8 @@ server runs each in a thread. An error is a raised :class:`aep_local.core.proble
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aep_local.core.accounts import Accounts
     from aep_local.core.clock import Clock
     from aep_local.core.settings import Settings
+    from aep_local.core.specs import Specs
     from aep_local.core.store import Store
     from aep_local.rows.engine import Engine
     from aep_local.rows.tables import TableFolder
@@ -35,7 +36,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Services:
-    """What a request handler works with; one for the life of a server, found at ``app.state.services``."""
+    """What a request handler works with; one for the life of a server, found at ``app.state.services``.
+
+    :param echoed: the secrets of base connections in clear, by the connection's id; filled only where a switch says that
+        answers show them, and never written anywhere.
+    """
 
     store: Store
     tables: TableFolder
@@ -43,6 +48,8 @@ class Services:
     settings: Settings
     accounts: Accounts
     engine: Engine
+    specs: Specs
+    echoed: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
 
 def services_of(request: Request) -> Services:
