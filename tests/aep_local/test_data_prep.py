@@ -77,7 +77,11 @@ WRONG = [
     ({"source": "Id", "destination": "_nowhere"}, "_nowhere"),
     ({"source": "Zip", "destination": "_id"}, "Zip"),
     ({"sourceType": "STATIC", "source": "soon", "destination": "_repo.createDate"}, "static value"),
-    ({"sourceType": "EXPRESSION", "source": "upper(Id)", "destination": "_id"}, "upper(Id)"),
+    ({"sourceType": "EXPRESSION", "source": "foo(Id)", "destination": "_id"}, "the function foo does not exist"),
+    ({"sourceType": "EXPRESSION", "source": "upper(Zip)", "destination": "_id"}, "source attribute Zip is unknown"),
+    ({"sourceType": "EXPRESSION", "source": "upper()", "destination": "_id"}, "upper takes 1 argument, not 0"),
+    ({"sourceType": "EXPRESSION", "source": "upper(Id", "destination": "_id"}, "syntax error at position 9"),
+    ({"sourceType": "EXPRESSION", "source": "upper(Id)", "destination": "_gone"}, "destination _gone is not"),
 ]
 
 

@@ -32,6 +32,10 @@ def attribute(source: str, destination: str) -> dict[str, Any]:
     return {"sourceType": "ATTRIBUTE", "source": source, "destination": destination}
 
 
+def expression(source: str, destination: str) -> dict[str, Any]:
+    return {"sourceType": "EXPRESSION", "source": source, "destination": destination}
+
+
 def static(source: Any, destination: str) -> dict[str, Any]:
     return {"sourceType": "STATIC", "source": source, "destination": destination}
 
@@ -63,6 +67,60 @@ def test_a_column_with_a_dot_goes_before_a_path() -> None:
     assert mapper.row({"address.city": "Bonn"}) == {"_id": "Bonn"}
 
 
+def test_attributes_whose_names_have_special_characters() -> None:
+    columns = ["First Name", "a.b", "address"]
+    for source, row, value in (
+        ("${First Name}", {"First Name": "Ann"}, "Ann"),
+        ("First Name", {"First Name": "Ann"}, "Ann"),
+        (r"a\.b", {"a.b": "x"}, "x"),
+        (r"address.street\.name", {"address": {"street.name": "Main"}}, "Main"),
+        (r"${address.street\.name}", {"address": {"street.name": "Main"}}, "Main"),
+    ):
+        assert Mapper([attribute(source, "_id")], ROOT, columns).row(row) == {"_id": value}, source
+
+
+def test_expressions_land_beside_attributes() -> None:
+    mapper = Mapper(
+        [
+            attribute("Id", "_id"),
+            expression("n * 2 + 1", "_acme.count"),
+            expression('date(when, "dd.MM.yyyy")', "_acme.at"),
+            expression("upper(trim(address.street.name))", "_acme.deep.a"),
+            expression("n > 5 && !is_empty(Id)", "_acme.deep.b"),
+        ],
+        ROOT,
+        COLUMNS,
+    )
+    assert mapper.columns == ["Id", "n", "when", "address"]
+    row = {"Id": "x", "n": "12", "when": "29.02.2024", "address": {"street": {"name": " main "}}}
+    assert mapper.row(row) == {
+        "_id": "x",
+        "_acme": {"count": 25, "at": "2024-02-29T00:00:00Z", "deep": {"a": "MAIN", "b": True}},
+    }
+    assert mapper.row(dict.fromkeys(mapper.columns)) == {"_acme": {"deep": {"b": False}}}
+
+
+def test_a_failed_expression_names_destination_column_and_reason_but_no_value() -> None:
+    mapper = Mapper([attribute("Id", "_id"), expression("to_integer(Id) / n", "_acme.count")], ROOT, COLUMNS)
+    origin = "(expression to_integer(Id) / n of column Id, n)"
+    for row, reason in (
+        ({"Id": "secret", "n": 1}, "to_integer: text is not a number"),
+        ({"Id": "7", "n": 0}, "/: division by zero"),
+        ({"Id": "7", "n": 2.0}, "number with a fraction is not an integer"),
+    ):
+        result = mapper.row(row)
+        assert isinstance(result, Rejection)
+        assert [(each.path, each.reason) for each in result.errors] == [("_acme.count", f"{reason} {origin}")]
+    assert mapper.row({"Id": "7", "n": 2}) == {"_id": "7", "_acme": {"count": 3}}
+
+
+def test_a_long_expression_is_shortened_in_errors() -> None:
+    mapper = Mapper([expression(f"to_integer(concat(Id, '{'x' * 500}'))", "_acme.count")], ROOT, COLUMNS)
+    result = mapper.row({"Id": "1"})
+    assert isinstance(result, Rejection)
+    assert len(result.errors[0].reason) < 300
+
+
 def test_a_rejection_names_every_field() -> None:
     mapper = Mapper([attribute("n", "_acme.count"), attribute("when", "_acme.at")], ROOT, COLUMNS)
     result = mapper.row({"n": "many", "when": 7})
@@ -82,10 +140,12 @@ def test_a_rejection_names_every_field() -> None:
         (attribute("id", "_id"), "source attribute id is unknown"),
         (static("soon", "_acme.at"), "the static value does not fit _acme.at: text is not a date-time"),
         (static("x", "_acme.deep"), "the static value does not fit _acme.deep: text is not an object"),
-        (
-            {"sourceType": "EXPRESSION", "source": "upper(Id)", "destination": "_id"},
-            "source 'upper(Id)' is an expression",
-        ),
+        (expression("uper(Id)", "_id"), "the function uper does not exist; near names: upper"),
+        (expression("substr(Id, 1)", "_id"), "the function substr takes 3 arguments, not 2"),
+        (expression("concat(Id, Nmae)", "_id"), "source attribute Nmae is unknown (position 12)"),
+        (expression("upper(Id", "_id"), "syntax error at position 9: the expression ends too early"),
+        (expression("Id ? ", "_id"), "syntax error at position 6"),
+        (expression("upper(Id)", "_nothing"), "destination _nothing is not in the schema"),
     ],
 )
 def test_problems_are_told_by_name(mapping: dict[str, Any], problem: str) -> None:

@@ -60,18 +60,8 @@ def parts(aep: Caller) -> Parts:
 
 # What the platform does not do yet, by what the test's id holds. Strict: who serves it deletes the line.
 NOT_YET = {
-    "test_search_is_a_listing_too": "POST …/search answers 405",
+    "test_duplicate_names_of_connections[refused]": "POST /connections takes a name twice under either setting",
     "test_datasets_by_a_pattern_of_their_name": "Catalog's filter property=name~^re answers 400",
-    "test_a_mapping_set_in_both_dialects[EXPRESSION]": "sourceType EXPRESSION is refused",
-    "test_a_run_on_demand_reads_its_window": "POST /runs answers CONNECTOR-1385",
-    "test_runs_on_demand_refused": "POST /runs answers CONNECTOR-1385",
-    "test_a_failed_run_posted_again": "re-trigger answers CONNECTOR-1401",
-    "test_a_good_run_is_not_posted_again": "re-trigger answers CONNECTOR-1401",
-    "test_once_runs_by_itself[no]": "POST /runs answers CONNECTOR-1385",
-    "test_a_run_may_be_posted_before_the_flows_own_time": "POST /runs answers CONNECTOR-1385",
-    "test_run_window_in_document": "POST /runs answers CONNECTOR-1385",
-    "test_window_edges": "POST /runs answers CONNECTOR-1385",
-    "test_every_setting_keeps_the_shapes": "POST /runs answers CONNECTOR-1385",
 }
 
 

@@ -1,22 +1,29 @@
-"""Mappings: from a row of a source table to a nested XDM row.
+r"""Mappings: from a row of a source table to a nested XDM row.
 
-A mapping in normal form is ``{"sourceType": "ATTRIBUTE" | "STATIC", "source": …, "destination": …}``. An attribute is a
-column's name, or a dotted path into a column that holds objects; a static source is the value itself.
+A mapping in normal form is ``{"sourceType": "ATTRIBUTE" | "EXPRESSION" | "STATIC", "source": …, "destination": …}``. An
+attribute is a column's name, or a dotted path into a column that holds objects (dots within a name as ``\.`` or the name
+in ``${…}``); an expression is text in the language of :mod:`aep_local.xdm.expressions`; a static source is the value
+itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from aep_local.core.store import Document
 from aep_local.xdm import fields as xdm
+from aep_local.xdm.expressions import Expression, bind, parse
+from aep_local.xdm.expressions.paths import located, names
 from aep_local.xdm.values import Refused
 
 ATTRIBUTE = "ATTRIBUTE"
 STATIC = "STATIC"
 EXPRESSION = "EXPRESSION"
+
+_SHOWN: Final = 200
+"""Characters of an expression that a row's error shows."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +35,20 @@ class Rejection:
 
 @dataclass(frozen=True)
 class _Attribute:
-    source: str
+    column: str
+    below: tuple[str, ...]
     name: str
     target: xdm.Field
     convert: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class _Computed:
+    destination: tuple[str, ...]
+    evaluate: Callable[[Any], Any]
+    target: xdm.Field
+    convert: Callable[[Any], Any]
+    origin: str
 
 
 class Mapper:
@@ -51,17 +68,24 @@ class Mapper:
         self._root = root
         self._demanding = any(True for _ in _demands(root))
         self._groups: dict[tuple[str, ...], list[_Attribute]] = {}
+        self._computed: list[_Computed] = []
         self._static: list[tuple[tuple[str, ...], Any]] = []
+        columns_read: list[str] = []
         for each in mappings:
-            target = _target(root, each["destination"])
-            *parents, name = each["destination"].split(".")
+            source, target = each["source"], _target(root, each["destination"])
+            path = tuple(each["destination"].split("."))
             if each["sourceType"] == STATIC:
-                self._static.append(((*parents, name), xdm.convert(each["source"], target)))
+                self._static.append((path, xdm.convert(source, target)))
+            elif each["sourceType"] == EXPRESSION:
+                expression = bind(parse(source), known)
+                columns_read += expression.columns
+                self._computed.append(_computed(source, expression, path, target))
             else:
-                attribute = _Attribute(each["source"], name, target, xdm.converter(target))
-                self._groups.setdefault(tuple(parents), []).append(attribute)
-        sources = [each.source for group in self._groups.values() for each in group]
-        self.columns = list(dict.fromkeys(column_of(source, known) for source in sources))
+                column, below = _located(source, known)
+                columns_read.append(column)
+                attribute = _Attribute(column, below, path[-1], target, xdm.converter(target))
+                self._groups.setdefault(path[:-1], []).append(attribute)
+        self.columns = list(dict.fromkeys(columns_read))
         self.landing = xdm.narrowed(root, [each["destination"] for each in mappings])
 
     def row(self, row: Mapping[str, Any]) -> dict[str, Any] | Rejection:
@@ -71,7 +95,9 @@ class Mapper:
         for parents, attributes in self._groups.items():
             values: dict[str, Any] = {}
             for each in attributes:
-                value = row[each.source] if each.source in row else _inside(row, each.source)
+                value = row[each.column]
+                if each.below:
+                    value = _below(value, each.below)
                 if value is None:
                     continue
                 try:
@@ -82,11 +108,25 @@ class Mapper:
                     errors.append(error)
             if values:
                 _parent(result, parents).update(values)
+        if self._computed:
+            self._compute(row, result, errors)
         for path, value in self._static:
             _parent(result, path[:-1])[path[-1]] = value
         if self._demanding and not errors:
             errors += xdm.missing_required(result, self._root)
         return Rejection(tuple(errors)) if errors else result
+
+    def _compute(self, row: Mapping[str, Any], result: dict[str, Any], errors: list[xdm.Invalid]) -> None:
+        for each in self._computed:
+            try:
+                value = each.evaluate(row)
+                if value is not None:
+                    value = each.convert(value)
+            except (Refused, xdm.Invalid) as error:
+                errors.append(_failed(each, error))
+                continue
+            if value is not None:
+                _parent(result, each.destination[:-1])[each.destination[-1]] = value
 
 
 def problems(mappings: Sequence[Document], root: xdm.Field, columns: Iterable[str] | None) -> list[list[str]]:
@@ -113,26 +153,38 @@ def problems(mappings: Sequence[Document], root: xdm.Field, columns: Iterable[st
     return found
 
 
-def column_of(source: str, columns: Iterable[str]) -> str:
-    """The column that an attribute reads: the longest one that is the attribute itself or the start of its path."""
-    fitting = [column for column in columns if source == column or source.startswith(column + ".")]
-    if not fitting:
-        raise ValueError(f"source attribute {source} is unknown")
-    return max(fitting, key=len)
-
-
 def _source_problems(mapping: Document, known: set[str] | None) -> list[str]:
     kind, source = mapping["sourceType"], mapping["source"]
-    if kind == EXPRESSION:
-        return [f"source {source!r} is an expression (sourceType EXPRESSION), which is not served here"]
-    if kind not in {ATTRIBUTE, STATIC}:
-        return [f"sourceType {kind} is unknown"]
-    if kind == ATTRIBUTE and known is not None:
-        try:
-            column_of(source, known)
-        except ValueError as error:
-            return [str(error)]
+    try:
+        if kind == EXPRESSION:
+            bind(parse(source), known)
+        elif kind == ATTRIBUTE and known is not None:
+            _located(source, known)
+        elif kind not in {ATTRIBUTE, STATIC}:
+            return [f"sourceType {kind} is unknown"]
+    except ValueError as error:
+        return [str(error)]
     return []
+
+
+def _located(source: str, columns: set[str]) -> tuple[str, tuple[str, ...]]:
+    """The column that an attribute reads, the longest one that fits, and the names below it."""
+    found = (source, ()) if source in columns else located(names(source), columns)
+    if found is None:
+        raise ValueError(f"source attribute {source} is unknown")
+    return found
+
+
+def _computed(source: str, expression: Expression, path: tuple[str, ...], target: xdm.Field) -> _Computed:
+    shown = source if len(source) <= _SHOWN else source[: _SHOWN - 1] + "…"
+    of = f" of column {', '.join(expression.columns)}" if expression.columns else ""
+    return _Computed(path, expression.evaluate, target, xdm.converter(target), f"expression {shown}{of}")
+
+
+def _failed(computed: _Computed, error: Refused | xdm.Invalid) -> xdm.Invalid:
+    """A row's error: destination, expression and columns, and the reason; never a value."""
+    path, reason = (error.path, error.reason) if isinstance(error, xdm.Invalid) else (computed.target.path, str(error))
+    return xdm.Invalid(path, f"{reason} ({computed.origin})")
 
 
 def _target_problems(mapping: Document, target: xdm.Field) -> list[str]:
@@ -158,10 +210,8 @@ def _target(root: xdm.Field, path: str) -> xdm.Field:
     return target
 
 
-def _inside(row: Mapping[str, Any], source: str) -> Any:
-    column = column_of(source, row)
-    value: Any = row[column]
-    for name in source[len(column) + 1 :].split("."):
+def _below(value: Any, names: tuple[str, ...]) -> Any:
+    for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 

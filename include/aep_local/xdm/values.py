@@ -21,12 +21,16 @@ INTEGER_MAX: Final = 2**63 - 1
 _EXACT_DIGITS: Final = 15
 """So many decimal digits always come back from a double."""
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,40}", re.ASCII)
-_NUMBER = re.compile(r"[+-]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][+-]?[0-9]{1,3})?", re.ASCII)
+INTEGER = re.compile(r"[+-]?[0-9]{1,40}", re.ASCII)
+NUMBER = re.compile(r"[+-]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DATE_TIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(:\d{2})?(?:\.(\d{1,9}))?\s?(Z|z|[+-]\d{2}:?\d{2})?", re.ASCII
 )
+
+
+_YES: Final = frozenset({"true", "yes", "y", "on"})
+_NO: Final = frozenset({"false", "no", "n", "off"})
 
 
 class Refused(ValueError):
@@ -87,9 +91,9 @@ def to_integer(value: Any) -> int:
         raise Refused("boolean is not an integer")
     if isinstance(value, str):
         text = value.strip()
-        if _INTEGER.fullmatch(text):
+        if INTEGER.fullmatch(text):
             whole = int(text)
-        elif _NUMBER.fullmatch(text):
+        elif NUMBER.fullmatch(text):
             whole = _whole(Decimal(text))
         else:
             raise Refused("text is not an integer")
@@ -125,7 +129,7 @@ def to_number(value: Any) -> float:
         return value
     if isinstance(value, str):
         text = value.strip()
-        if not _NUMBER.fullmatch(text):
+        if not NUMBER.fullmatch(text):
             raise Refused("text is not a number")
         if len(text) <= _EXACT_DIGITS and text[-1].isdigit() and "e" not in text.lower():
             return float(text)
@@ -141,13 +145,13 @@ def to_number(value: Any) -> float:
 
 
 def to_boolean(value: Any) -> bool:
-    """A boolean, or the words true and false in any case."""
+    """A boolean, or the words true, yes, y, on and false, no, n, off in any case."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
         word = value.strip().lower()
-        if word in {"true", "false"}:
-            return word == "true"
+        if word in _YES or word in _NO:
+            return word in _YES
     raise Refused(f"{kind_of(value)} is not a boolean")
 
 
