@@ -27,6 +27,7 @@ FLOW = "/data/foundation/flowservice"
 SCHEMAS = "/data/foundation/schemaregistry"
 CATALOG = "/data/foundation/catalog"
 MAPPINGS = "/data/foundation/conversion"
+EXPORT = "/data/foundation/export"
 SERVICENOW = "eb13cb25-47ab-407f-ba89-c0125281c563"
 SERVICE_CLOUD = "cb66ab34-8619-49cb-96d1-39b37ede86ea"
 DATA_LAKE = "c604ff05-7f1a-43c0-8e18-33bf874cb11c"
@@ -217,6 +218,9 @@ connectors:
   retired: [oracle-service-cloud]
   outside_flow_spec: [929e4450-0237-4ed2-9404-b7e1e0a00309]
 """
+
+
+ADMIN = {"org": "ONE@AdobeOrg", "client_id": "admin", "secret": "admin-s3cret"}
 
 
 @pytest.fixture(scope="session")

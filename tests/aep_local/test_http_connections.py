@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from .conftest import DATA_LAKE, FLOW, SERVICE_CLOUD, SERVICENOW, Chain, Platform, code
+from .conftest import ADMIN, DATA_LAKE, FLOW, SERVICE_CLOUD, SERVICENOW, Chain, Inside, Platform, code
 
 BASE, SOURCE, TARGET = f"{FLOW}/connections", f"{FLOW}/sourceConnections", f"{FLOW}/targetConnections"
 GONE = "00000000-0000-4000-8000-000000000000"
@@ -270,3 +273,121 @@ def test_drafts_are_refused(aep: httpx.Client, chain: Chain) -> None:
     answer = aep.post(BASE, params={"mode": "draft"}, json=chain.connection_body())
     assert answer.status_code == 400
     assert aep.get(BASE).json()["items"] == []
+
+
+LAND = {"endpoint": "https://dev1.service-now.example", "username": "ann"}
+RIGHT, WRONG = LAND | {"password": "right-s3cret"}, LAND | {"password": "wrong-s3cret"}
+BASIC = "Basic Authentication"
+
+
+def rotate(aep: httpx.Client, url: str, params: dict[str, str], etag: str | None = None) -> httpx.Response:
+    etag = etag or aep.get(url).json()["items"][0]["etag"]
+    patch = [{"op": "replace", "path": "/auth/params", "value": params}]
+    return aep.patch(url, json=patch, headers={"If-Match": etag})
+
+
+def test_new_credentials_are_judged_at_once(guarded: Callable[..., httpx.Client]) -> None:
+    aep = guarded()
+    chain = Chain(aep)
+    url = f"{BASE}/{chain.connection(auth={'specName': BASIC, 'params': WRONG})}"
+    first = chain.get(url)["etag"]
+    assert aep.get(f"{url}/test").json() == {"result": False}
+    explored = aep.get(f"{url}/explore", params={"objectType": "root"})
+    assert (explored.status_code, code(explored)) == (400, "1308")
+    done = rotate(aep, url, RIGHT)
+    assert done.status_code == 200
+    assert done.json()["etag"] != first
+    assert aep.get(f"{url}/test").json() == {"result": True}
+    assert aep.get(f"{url}/explore", params={"objectType": "root"}).status_code == 200
+    stale = rotate(aep, url, WRONG, etag=first)
+    assert (stale.status_code, code(stale)) == (412, "1404")
+    assert aep.get(f"{url}/test").json() == {"result": True}, "a refused change changes nothing"
+    assert rotate(aep, url, LAND).status_code == 400
+    assert rotate(aep, url, WRONG).status_code == 200
+    assert aep.get(f"{url}/test").json() == {"result": False}
+
+
+def test_another_way_to_log_in(aep: httpx.Client, chain: Chain) -> None:
+    basic = {"username": "u", "password": "p", "securityToken": "t"}
+    spec = {"id": SERVICE_CLOUD}
+    url = f"{BASE}/{chain.connection(connectionSpec=spec, auth={'specName': BASIC, 'params': basic})}"
+    oauth = {"environmentUrl": "https://x.example", "clientId": "c", "clientSecret": "s", "apiVersion": "60.0"}
+    assert code(rotate(aep, url, oauth)) == "1304"
+    auth = {"specName": "OAuth2 Client Credential", "params": oauth}
+    patch = [{"op": "replace", "path": "/auth", "value": auth}]
+    assert aep.patch(url, json=patch, headers={"If-Match": chain.get(url)["etag"]}).status_code == 200
+    found = chain.get(url)["auth"]
+    assert (found["specName"], set(found["params"])) == ("OAuth2 Client Credential", set(oauth))
+    unknown = [{"op": "replace", "path": "/auth/specName", "value": "Kerberos"}]
+    answer = aep.patch(url, json=unknown, headers={"If-Match": chain.get(url)["etag"]})
+    assert (answer.status_code, code(answer)) == (400, "1415")
+
+
+@pytest.mark.parametrize("assume", ["result_false", "400"])
+def test_what_the_test_of_wrong_credentials_answers_is_a_switch(
+    inside: Callable[..., Inside], accounts_file: Path, assume: str
+) -> None:
+    aep = inside(accounts=accounts_file, assume={"test_bad_credentials": assume}).client(**ADMIN)
+    url = f"{BASE}/{Chain(aep).connection(auth={'specName': BASIC, 'params': WRONG})}"
+    answer = aep.get(f"{url}/test")
+    if assume == "400":
+        assert (answer.status_code, code(answer)) == (400, "1308")
+    else:
+        assert (answer.status_code, answer.json()) == (200, {"result": False})
+
+
+def test_credentials_may_be_checked_when_a_connection_is_made(
+    inside: Callable[..., Inside], accounts_file: Path
+) -> None:
+    aep = inside(accounts=accounts_file, assume={"credentials_checked_at_create": "yes"}).client(**ADMIN)
+    answer = aep.post(BASE, json=Chain(aep).connection_body(auth={"specName": BASIC, "params": WRONG}))
+    assert (answer.status_code, code(answer)) == (400, "1308")
+    assert aep.get(BASE).json()["items"] == []
+
+
+@pytest.mark.parametrize("assume", ["masked", "absent", "echoed"])
+def test_how_answers_show_secrets_is_a_switch(inside: Callable[..., Inside], accounts_file: Path, assume: str) -> None:
+    platform = inside(accounts=accounts_file, assume={"secrets_in_answers": assume})
+    aep = platform.client(**ADMIN)
+    url = f"{BASE}/{Chain(aep).connection(auth={'specName': BASIC, 'params': WRONG})}"
+    expected = {"masked": {"password": "******"}, "absent": {}, "echoed": {"password": "wrong-s3cret"}}[assume]
+    for items in (aep.get(url).json()["items"], aep.get(BASE).json()["items"]):
+        assert items[0]["auth"]["params"] == LAND | expected
+    # what was shown, sent back, changes nothing; a part of it may be changed alone
+    shown = aep.get(url).json()["items"][0]["auth"]["params"]
+    if assume != "absent":
+        assert rotate(aep, url, shown).status_code == 200
+    patch = [{"op": "replace", "path": "/auth/params/password", "value": "right-s3cret"}]
+    etag = aep.get(url).json()["items"][0]["etag"]
+    assert aep.patch(url, json=patch, headers={"If-Match": etag}).status_code == 200
+    assert aep.get(f"{url}/test").json() == {"result": True}
+    after = aep.get(url).json()["items"][0]["auth"]["params"]
+    assert after == LAND | ({"password": "right-s3cret"} if assume == "echoed" else expected)
+    for path in platform.state.rglob("*"):
+        assert not path.is_file() or b"s3cret" not in path.read_bytes(), path
+    assert aep.delete(url).status_code == 204
+
+
+def test_the_next_run_of_a_flow_uses_the_new_credentials(inside: Callable[..., Inside], accounts_file: Path) -> None:
+    aep = inside(accounts=accounts_file, time_scale=0.0003).client(**ADMIN)
+    chain = Chain(aep)
+    base = chain.connection(auth={"specName": BASIC, "params": WRONG})
+    body = chain.flow_body(sourceConnectionIds=[chain.source(base)])
+    body["scheduleParams"]["startTime"] = int(time.time()) + 5
+    flow = chain.flow(body)
+
+    def states() -> list[str]:
+        runs = aep.get(f"{FLOW}/runs", params={"property": f"flowId=={flow}"}).json()["items"]
+        return [run["metrics"]["statusSummary"]["status"] for run in runs]
+
+    awaited(lambda: "failed" in states())
+    assert "success" not in states()
+    assert rotate(aep, f"{BASE}/{base}", RIGHT).status_code == 200
+    awaited(lambda: "success" in states())
+
+
+def awaited(true: Callable[[], bool], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from .conftest import CATALOG, FLOW, SCHEMAS, Chain, Platform, code
+from .conftest import CATALOG, EXPORT, FLOW, MAPPINGS, SCHEMAS, Chain, Inside, Platform, code
 
 LIST = f"{FLOW}/connections"
 FORM = {"grant_type": "client_credentials", "client_id": "tester", "client_secret": "s3cret", "scope": "openid,AdobeID"}
@@ -95,18 +94,17 @@ def test_other_services_want_a_sandbox_too(aep: httpx.Client) -> None:
         assert answer.json()["status"] == 404
 
 
-def test_an_expired_token_is_refused(start_platform: Callable[..., Platform]) -> None:
-    platform = start_platform("--token-seconds", "0.5")
-    with platform.client("A@AdobeOrg") as client:
-        assert client.get(LIST).status_code == 200
-        deadline = time.monotonic() + 10
-        while (answer := client.get(LIST)).status_code == 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        assert answer.status_code == 401
-        assert answer.json()["error_code"] == "401013"
-        client.headers["Authorization"] = f"Bearer {platform.token('tester')}"
-        assert client.get(LIST).status_code == 200
+def test_an_expired_token_is_refused(inside: Callable[..., Inside]) -> None:
+    platform = inside(token_seconds=0.5)
+    client = platform.client()
+    assert client.get(LIST).status_code == 200
+    deadline = time.monotonic() + 10
+    while (answer := client.get(LIST)).status_code == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert answer.status_code == 401
+    assert answer.json()["error_code"] == "401013"
+    assert platform.client().get(LIST).status_code == 200
 
 
 def test_organisations_and_sandboxes_see_only_their_own(platform: Platform, org: str, chain: Chain) -> None:
@@ -186,88 +184,111 @@ def test_every_path_also_works_with_a_trailing_slash(aep: httpx.Client, chain: C
     assert aep.delete(f"{LIST}/{id}/").status_code == 204
 
 
-ACCOUNTS = """
-organisations:
-  - {id: ONE@AdobeOrg, tenant: one, sandboxes: [prod, lab]}
-  - {id: TWO@AdobeOrg}
-clients:
-  - {id: admin, secret: admin-s3cret, organisation: ONE@AdobeOrg}
-  - id: reader
-    secret: reader-s3cret
-    organisation: ONE@AdobeOrg
-    permissions: {sources: [read], datasets: [], sandboxes: [prod]}
-source_credentials:
-  - connector: service-now
-    params: {endpoint: "https://dev1.service-now.example", username: ann, password: right-s3cret}
-"""
+Guarded = Callable[..., httpx.Client]
 
 
-@pytest.fixture
-def accounts(tmp_path: Path) -> Path:
-    file = tmp_path / "accounts.yaml"
-    file.write_text(ACCOUNTS)
-    return file
-
-
-def test_an_accounts_file_decides_who_may_do_what(accounts: Path, start_platform: Callable[..., Platform]) -> None:
-    platform = start_platform("--accounts", str(accounts))
-    for wrong in ({"client_id": "nobody"}, {"client_id": "admin", "client_secret": "wrong"}):
-        answer = httpx.post(f"{platform.url}/ims/token/v3", data=FORM | wrong)
+def test_an_accounts_file_decides_who_gets_a_token(guarded: Guarded) -> None:
+    url = str(guarded().base_url)
+    for wrong in ({"client_id": "unknown"}, {"client_id": "admin", "client_secret": "wrong"}):
+        answer = httpx.post(f"{url}/ims/token/v3", data=FORM | wrong)
         assert answer.status_code == 401
         assert answer.json()["error"] == "invalid_client"
-    with platform.client("ONE@AdobeOrg", client_id="admin", secret="admin-s3cret") as admin:
-        assert admin.get(LIST).status_code == 200
-        assert admin.get(LIST, headers={"x-sandbox-name": "lab"}).status_code == 200
-        assert code(admin.get(LIST, headers={"x-sandbox-name": "dev"})) == "2100"
-        answer = admin.get(LIST, headers={"x-gw-ims-org-id": "TWO@AdobeOrg"})
-        assert (answer.status_code, code(answer)) == (401, "2000")
-    with platform.client("ONE@AdobeOrg", client_id="reader", secret="reader-s3cret") as reader:
-        assert reader.get(LIST).status_code == 200
-        for answer in (
-            reader.post(LIST, json=Chain(reader).connection_body()),
-            reader.delete(f"{LIST}/x"),
-            reader.post(f"{FLOW}/flows", json={"name": "x"}),
-            reader.post(f"{FLOW}/flows/x/action?op=enable"),
-        ):
-            assert answer.status_code == 403
-            assert answer.json()["type"] == "https://ns.adobe.com/aep/errors/FLOW-2120-403"
-            assert answer.json()["title"] == "Forbidden"
-            assert set(answer.json()["report"]) == {"detailed-message", "request-id"}
-        assert reader.get(f"{CATALOG}/dataSets").status_code == 403
-        assert code(reader.get(LIST, headers={"x-sandbox-name": "lab"})) == "2121"
 
 
-@pytest.mark.parametrize(("assume", "status"), [("result_false", 200), ("400", 400)])
-def test_wrong_source_credentials_are_noticed(
-    accounts: Path, start_platform: Callable[..., Platform], assume: str, status: int
-) -> None:
-    platform = start_platform("--accounts", str(accounts), "--assume", f"test_bad_credentials={assume}")
-    with platform.client("ONE@AdobeOrg", client_id="admin", secret="admin-s3cret") as admin:
-        chain = Chain(admin)
-        right = chain.connection_body()
-        right["auth"]["params"]["password"] = "right-s3cret"
-        good, bad = chain.connection(**right), chain.connection()
-        assert admin.get(f"{LIST}/{good}/test").json() == {"result": True}
-        answer = admin.get(f"{LIST}/{bad}/test")
-        assert answer.status_code == status
-        if status == 200:
-            assert answer.json() == {"result": False}
-        else:
-            assert code(answer) == "1308"
-        explored = admin.get(f"{LIST}/{bad}/explore", params={"objectType": "root"})
-        assert (explored.status_code, code(explored)) == (400, "1308")
-
-        patch = [{"op": "replace", "path": "/auth/params/password", "value": "right-s3cret"}]
-        etag = chain.get(f"{LIST}/{bad}")["etag"]
-        assert admin.patch(f"{LIST}/{bad}", json=patch, headers={"If-Match": etag}).status_code == 200
-        assert admin.get(f"{LIST}/{bad}/test").json() == {"result": True}
+def test_an_accounts_file_decides_where_a_client_may_go(guarded: Guarded) -> None:
+    assert guarded().get(LIST).status_code == 200
+    assert guarded(sandbox="lab").get(LIST).status_code == 200
+    unknown = guarded().get(LIST, headers={"x-sandbox-name": "dev"})
+    assert (unknown.status_code, code(unknown)) == (404, "2100")
+    other = guarded().get(LIST, headers={"x-gw-ims-org-id": "TWO@AdobeOrg"})
+    assert (other.status_code, code(other)) == (401, "2000")
+    for path in (f"{CATALOG}/dataSets", f"{SCHEMAS}/stats"):
+        answer = guarded().get(path, headers={"x-gw-ims-org-id": "TWO@AdobeOrg"})
+        assert (answer.status_code, answer.json()["status"]) == (401, 401)
+    closed = guarded("reader").get(LIST, headers={"x-sandbox-name": "lab"})
+    assert (closed.status_code, code(closed)) == (403, "2121")
+    assert guarded("reader").get(f"{CATALOG}/dataSets", headers={"x-sandbox-name": "lab"}).status_code == 403
 
 
-def test_credentials_may_be_checked_when_a_connection_is_made(
-    accounts: Path, start_platform: Callable[..., Platform]
-) -> None:
-    platform = start_platform("--accounts", str(accounts), "--assume", "credentials_checked_at_create=yes")
-    with platform.client("ONE@AdobeOrg", client_id="admin", secret="admin-s3cret") as admin:
-        answer = admin.post(LIST, json=Chain(admin).connection_body())
-        assert (answer.status_code, code(answer)) == (400, "1308")
-        assert admin.get(LIST).json()["items"] == []
+ID = "00000000-0000-4000-8000-000000000000"
+READS = [
+    *(f"{FLOW}/{kind}" for kind in ("connections", "sourceConnections", "targetConnections", "flows", "runs")),
+    *(f"{FLOW}/{kind}/{ID}" for kind in ("connections", "sourceConnections", "targetConnections", "flows", "runs")),
+    f"{FLOW}/connections/{ID}/test",
+    f"{FLOW}/connections/{ID}/explore?objectType=root",
+    f"{FLOW}/connectionSpecs",
+    f"{FLOW}/connectionSpecs/{ID}",
+    f"{FLOW}/flowSpecs",
+    f"{FLOW}/flowSpecs/{ID}",
+    f"{SCHEMAS}/stats",
+    f"{SCHEMAS}/tenant/schemas",
+    f"{SCHEMAS}/tenant/schemas/x",
+    f"{SCHEMAS}/global/classes",
+    f"{CATALOG}/dataSets",
+    f"{CATALOG}/dataSets/{ID}",
+    f"{CATALOG}/batches",
+    f"{CATALOG}/batches/{ID}",
+    f"{EXPORT}/batches/{ID}/meta?path=row_errors",
+    f"{EXPORT}/batches/{ID}/files",
+    f"{EXPORT}/batches/{ID}/failed",
+    f"{EXPORT}/files/{ID}",
+    f"{MAPPINGS}/mappingSets?limit=1&start=0",
+    f"{MAPPINGS}/mappingSets/{ID}",
+]
+WRITES = [
+    *(("POST", f"{FLOW}/{kind}") for kind in ("connections", "sourceConnections", "targetConnections", "flows")),
+    *(("PATCH", f"{FLOW}/{kind}/{ID}") for kind in ("connections", "sourceConnections", "targetConnections", "flows")),
+    *(("DELETE", f"{FLOW}/{kind}/{ID}") for kind in ("connections", "sourceConnections", "targetConnections", "flows")),
+    ("POST", f"{FLOW}/flows/{ID}/action?op=enable"),
+    ("POST", f"{FLOW}/runs"),
+    *(("POST", f"{SCHEMAS}/tenant/{kind}") for kind in ("schemas", "fieldgroups", "classes")),
+    *((method, f"{SCHEMAS}/tenant/schemas/x") for method in ("PUT", "PATCH", "DELETE")),
+    ("POST", f"{CATALOG}/dataSets"),
+    *((method, f"{CATALOG}/dataSets/{ID}") for method in ("PATCH", "DELETE")),
+    ("POST", f"{MAPPINGS}/mappingSets"),
+    ("PUT", f"{MAPPINGS}/mappingSets/{ID}"),
+]
+
+
+def assert_forbidden(answer: httpx.Response, path: str) -> None:
+    assert answer.status_code == 403, (path, answer.text)
+    if path.startswith(FLOW):
+        assert answer.json()["type"] == "https://ns.adobe.com/aep/errors/FLOW-2120-403"
+        assert answer.json()["title"] == "Forbidden"
+        assert set(answer.json()["report"]) == {"detailed-message", "request-id"}
+    else:
+        assert {"type", "title", "status", "detail"} <= set(answer.json())
+
+
+@pytest.mark.parametrize("path", READS)
+def test_reading_needs_the_right_to_read(guarded: Guarded, path: str) -> None:
+    headers = {"Accept": "application/vnd.adobe.xed-id+json" if "/tenant/schemas" in path else "application/json"}
+    assert_forbidden(guarded("nobody").get(path, headers=headers), path)
+    assert guarded("reader").get(path, headers=headers).status_code in {200, 400, 404}, "not a matter of rights"
+
+
+@pytest.mark.parametrize(("method", "path"), WRITES)
+def test_writing_needs_the_right_to_write(guarded: Guarded, method: str, path: str) -> None:
+    body = None if method == "DELETE" or "action" in path else {"name": "x"}
+    for who in ("nobody", "reader"):
+        assert_forbidden(guarded(who).request(method, path, json=body), path)
+    assert guarded().request(method, path, json=body, headers={"If-Match": "x"}).status_code in {400, 404}
+
+
+def test_rights_of_a_sandbox_take_the_place_of_the_general_ones(guarded: Guarded) -> None:
+    prod, lab = guarded("tenant", "prod"), guarded("tenant", "lab")
+    for client in (prod, lab):
+        assert client.get(LIST).status_code == 200
+        assert client.get(f"{CATALOG}/dataSets").status_code == 200
+    body = Chain(prod).connection_body()
+    assert prod.post(LIST, json=body).status_code == 403
+    assert lab.post(LIST, json=body).status_code == 201
+    assert prod.delete(f"{CATALOG}/dataSets/{ID}").status_code == 403
+    assert lab.delete(f"{CATALOG}/dataSets/{ID}").status_code == 404
+    assert code(guarded("tenant").get(LIST, headers={"x-sandbox-name": "vault"})) == "2121"
+
+
+def test_no_answer_speaks_of_limits(aep: httpx.Client) -> None:
+    """Nothing is published about limits of these services, so a client must not learn to rely on any."""
+    names = {name.lower() for name in aep.get(LIST).headers}
+    assert not {name for name in names if "ratelimit" in name or name == "retry-after"}
