@@ -323,14 +323,3 @@ def test_a_deleted_flow_is_gone(chain: Chain) -> None:
 def test_names_need_not_be_unique(shared: Any) -> None:
     chain, body = shared
     assert chain.post(FLOWS, body)["id"] != chain.post(FLOWS, body)["id"]
-
-
-def test_runs_on_demand_are_refused_by_name(shared: Any) -> None:
-    chain, body = shared
-    flow = chain.post(FLOWS, body)["id"]
-    params = {"startTime": LATER, "windowStartTime": 1, "windowEndTime": 2, "deltaColumn": {"name": "CreatedDate"}}
-    answer = chain.client.post(f"{FLOW}/runs/", json={"flowId": flow, "params": params})
-    assert (answer.status_code, code(answer)) == (400, "1385")
-    answer = chain.client.post(f"{FLOW}/runs/{GONE}/action", params={"op": "re-trigger"})
-    assert (answer.status_code, code(answer)) == (404, "1439")
-    assert chain.client.get(f"{FLOW}/runs/{GONE}").status_code == 404

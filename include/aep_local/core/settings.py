@@ -21,11 +21,54 @@ class Assumptions(BaseModel):
         default="params",
         description="where a run tells its window: in params at once, in the copy activity's extensions, or nowhere",
     )
-    window_edges: Literal["start_inclusive"] = Field(
-        default="start_inclusive", description="a run takes rows with windowStart <= delta < windowEnd"
+    window_edges: Literal["start_inclusive", "end_inclusive", "both_inclusive", "neither_inclusive"] = Field(
+        default="start_inclusive",
+        description="which edges of its window a posted run takes; the platform's own schedules stay seamless",
     )
-    duplicate_names: Literal["allowed"] = Field(
-        default="allowed", description="two objects of Flow Service may have the same name"
+    run_before_flow_start: Literal["accepted", "refused"] = Field(
+        default="accepted", description="a run may be posted before the start time of its flow, or 1380"
+    )
+    post_runs_answer: Literal["items", "id", "run"] = Field(
+        default="items",
+        description="POST /runs answers 201 with items of id and etag, 201 with id and etag, or 200 with the whole run",
+    )
+    retrigger_again: Literal["allowed", "refused"] = Field(
+        default="allowed", description="a failed run may be re-triggered more than once, each time a run, or 1387"
+    )
+    run_statuses: Literal["documented", "partial", "capitalised", "provider"] = Field(
+        default="documented",
+        description="the words for a run's status: scheduled inProgress success failed; the same with partialSuccess; "
+        "Waiting Processing Success Failed; or SCHEDULED IN_PROGRESS SUCCESS PARTIAL_SUCCESS FAILED",
+    )
+    once_flow_patch: Literal["accepted", "refused"] = Field(
+        default="accepted",
+        description="a flow of frequency once may be changed while it holds the Copy that its first posted run wrote, "
+        "or 1369 until the change removes it",
+    )
+    start_time_skew: float = Field(
+        default=0.0, ge=0, description="how many real seconds a flow's start time may lie in the past"
+    )
+    duplicate_names: Literal["allowed", "refused"] = Field(
+        default="allowed", description="two objects of one kind of Flow Service may have the same name, or 409"
+    )
+    name_filter: Literal["works", "ignored", "empty", "refused"] = Field(
+        default="works",
+        description="a filter by name in the lists of source and target connections works, changes nothing, "
+        "finds nothing, or is refused (1449)",
+    )
+    run_window_filter: Literal["works", "ignored", "empty", "refused"] = Field(
+        default="works", description="the same for a filter by params in the list of runs"
+    )
+    filter_case: Literal["exact", "insensitive"] = Field(
+        default="exact", description="whether the texts in filters of Flow Service must agree in case"
+    )
+    page_size: int = Field(
+        default=20, ge=1, le=100, description="how many objects a page of Flow Service has when no limit is asked"
+    )
+    validation_lag_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        description="how long Flow Service cannot validate a new dataset (2200-500) or mapping set (2250-500) (scaled)",
     )
     test_bad_credentials: Literal["result_false", "400"] = Field(
         default="result_false", description="what the test of a connection with wrong credentials answers"
@@ -47,7 +90,9 @@ class Assumptions(BaseModel):
         description="a continuation token carries filter, order and limit, or the next request must repeat them",
     )
     run_appears_after_seconds: float = Field(
-        default=120.0, ge=0, description="how long after its start time a run appears (scaled)"
+        default=120.0,
+        ge=0,
+        description="how long after its start time a scheduled run appears, and a posted one is in lists (scaled)",
     )
 
     @classmethod

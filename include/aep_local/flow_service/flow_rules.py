@@ -43,9 +43,10 @@ def transformation(transformations: list[Document], name: str) -> Document | Non
     return next((each.get("params") or {} for each in transformations if each.get("name") == name), None)
 
 
-def check_schedule(params: Any, clock: Clock, *, start_may_be_past: bool = False) -> Document:
+def check_schedule(params: Any, clock: Clock, *, skew: float | None = 0) -> Document:
     """Check ``scheduleParams`` and give them back with their types.
 
+    :param skew: how many seconds the start may lie in the past; None for any.
     :raises Problem: 1317, 1360 to 1364, 1394, 1397, 1304.
     """
     if not isinstance(params, dict) or not params:
@@ -62,7 +63,7 @@ def check_schedule(params: Any, clock: Clock, *, start_may_be_past: bool = False
     elif "interval" in typed:
         _check_interval(typed["interval"], frequency)
     _fits(typed, SCHEDULE_SCHEMA, "scheduleParams")
-    if not start_may_be_past and typed["startTime"] < clock.now_ms() // 1000:
+    if skew is not None and typed["startTime"] < clock.now_ms() // 1000 - skew:
         raise connector(1360, "startTime is in the past")
     return typed
 
@@ -76,9 +77,10 @@ def _check_interval(interval: Any, frequency: Any) -> None:
         raise connector(1394, "interval must be at least one")
 
 
-def check_transformations(given: Any, frequency: str) -> list[Document]:
+def check_transformations(given: Any, frequency: str, written: Document | None = None) -> list[Document]:
     """Check ``transformations`` and give them back as answers show them (``mappingVersion`` as text).
 
+    :param written: the delta column that the flow's first posted run wrote, which a flow of frequency once may keep.
     :raises Problem: 1367, 1369, 1370, 1412, 1304.
     """
     transformations = [] if given is None else given
@@ -89,7 +91,7 @@ def check_transformations(given: Any, frequency: str) -> list[Document]:
         raise connector(1370, "Mapping transformation is missing")
     copy = transformation(transformations, "Copy")
     has_delta = isinstance(copy, dict) and bool(copy.get("deltaColumn"))
-    if frequency == "once" and has_delta:
+    if frequency == "once" and isinstance(copy, dict) and has_delta and copy["deltaColumn"] != written:
         raise connector(1369, "deltaColumn is not allowed with frequency once")
     if frequency != "once" and not has_delta:
         raise connector(1367, "deltaColumn is required in the Copy transformation")
@@ -108,6 +110,19 @@ def _checked_transformation(given: Document) -> Document:
         params = {**params, "mappingVersion": str(version)}
     _fits(params, TRANSFORMATION_SCHEMAS[name], f"transformations.{name}.params")
     return {**given, "params": params}
+
+
+def delta_column(transformations: list[Document]) -> Document | None:
+    """The delta column in the Copy transformation; None when there is none."""
+    return (transformation(transformations, "Copy") or {}).get("deltaColumn")
+
+
+def check_delta_column(given: Any) -> None:
+    """Check a delta column as the Copy transformation takes it.
+
+    :raises Problem: 1304.
+    """
+    _fits({"deltaColumn": given}, TRANSFORMATION_SCHEMAS["Copy"], "params")
 
 
 def check_options(given: Any) -> Document:
@@ -135,14 +150,31 @@ def check_mapping(transformations: list[Document], target: Document, caller: Cal
     """
     params = transformation(transformations, "Mapping") or {}
     version = int(params["mappingVersion"]) if "mappingVersion" in params else None
+    refuse_too_new(services, caller, holdings.MAPPING_SETS, params["mappingId"])
     mapping = data_prep.mapping_set(services.store, caller.scope, params["mappingId"], version)
     if mapping is None:
         raise flow_service(1419, 400, "mapping id and version could not be validated")
+    refuse_too_new(services, caller, holdings.DATASETS, target["params"]["dataSetId"])
     dataset = holdings.dataset(services.store, caller.scope, target["params"]["dataSetId"])
     if dataset is None:
         raise connector(1325, "the target connection's dataset does not exist any more")
     if _schema(dataset.get("schemaRef")) != _schema(mapping["outputSchema"]["schemaRef"]):
         raise flow_service(1425, 400, "schema of the target dataset differs from the schema of the mapping")
+
+
+def refuse_too_new(services: Services, caller: Caller, kind: str, id: str) -> None:
+    """Where the settings say so, Catalog and Data Prep cannot be asked for what was only just made.
+
+    :raises Problem: 2200-500 for a dataset, 2250-500 for a mapping set.
+    """
+    lag_ms = services.clock.scaled(services.settings.assume.validation_lag_seconds) * 1000
+    doc = services.store.get(kind, id, caller.scope) if lag_ms else None
+    if doc is None:
+        return
+    made = doc["created"] if kind == holdings.DATASETS else doc["versions"][0]["modifiedDate"]
+    if services.clock.now_ms() < made + lag_ms:
+        code, service = (2200, "Catalog") if kind == holdings.DATASETS else (2250, "Data Prep")
+        raise flow_service(code, 500, f"the call of {service} to validate {id} failed")
 
 
 def _schema(reference: Any) -> tuple[str, str]:

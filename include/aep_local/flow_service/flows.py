@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from aep_local.core.documents import INTERNAL
 from aep_local.core.problems import connector, flow_service
 from aep_local.core.store import Document
-from aep_local.flow_service import connections, flow_rules, source_connections, target_connections
+from aep_local.flow_service import connections, flow_rules, lists, names, source_connections, target_connections
 from aep_local.web import documents, listing, patching
 from aep_local.web.bodies import FLOW_SERVICE
 from aep_local.web.gateway import Caller, CallerDep, JsonBody
@@ -36,13 +36,16 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep, mode: str |
     spec = _flow_spec(body, services)
     with services.store.transaction():
         source, base, target = _ends(body, spec, caller, services)
-        typed = flow_rules.check_schedule(body.get("scheduleParams"), services.clock)
+        skew = services.settings.assume.start_time_skew
+        typed = flow_rules.check_schedule(body.get("scheduleParams"), services.clock, skew=skew)
         transformations = flow_rules.check_transformations(body.get("transformations"), typed["frequency"])
         options = flow_rules.check_options(body.get("options"))
         connections.table_columns(services, source["params"]["tableName"])
         flow_rules.check_mapping(transformations, target, caller, services)
+        named = documents.optional_text(body, "name")
+        names.refuse_taken(services, caller, KIND, named)
         fields = {
-            **documents.optional_text(body, "name"),
+            **named,
             **documents.optional_text(body, "description"),
             "flowSpec": {"id": spec["id"], "version": spec["version"]},
             "state": "initializing",
@@ -67,7 +70,7 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep, mode: str |
 def list_all(request: Request, caller: CallerDep, services: ServicesDep) -> Response:
     """Flows."""
     caller.require("sources", "read")
-    return listing.stored(request, services, caller, listing.Listed(KIND))
+    return listing.stored(request, services, caller, lists.FLOWS)
 
 
 @router.get(_PATH + "/{id}")
@@ -87,11 +90,11 @@ def patch(id: str, request: Request, body: JsonBody, caller: CallerDep, services
         patching.check_version(request, doc, KIND)
         _refuse_in_transition(doc)
         changed = patching.patched(doc, body, _CHANGEABLE, refused)
-        documents.optional_text(changed, "name")
+        names.refuse_taken(services, caller, KIND, documents.optional_text(changed, "name"), but=id)
         documents.optional_text(changed, "description")
         typed = _changed_schedule(doc, changed, services)
         changed["transformations"] = flow_rules.check_transformations(
-            changed.get("transformations"), typed["frequency"]
+            changed.get("transformations"), typed["frequency"], _written(doc, services)
         )
         if "options" in changed:
             changed["options"] = flow_rules.check_options(changed["options"])
@@ -213,4 +216,12 @@ def _changed_schedule(doc: Document, changed: Document, services: Services) -> D
         raise connector(1403, "frequency cannot become once after the start time has passed")
     if started and after.get("backfill", True) != before.get("backfill", True):
         raise connector(1404, "backfill cannot be changed after the start time has passed")
-    return flow_rules.check_schedule(given, services.clock, start_may_be_past=same_start)
+    skew = None if same_start else services.settings.assume.start_time_skew
+    return flow_rules.check_schedule(given, services.clock, skew=skew)
+
+
+def _written(doc: Document, services: Services) -> Document | None:
+    """The delta column that a flow of frequency once got from its first posted run, if a change may keep it."""
+    if doc["scheduleParams"]["frequency"] != "once" or services.settings.assume.once_flow_patch == "refused":
+        return None
+    return flow_rules.delta_column(doc["transformations"])

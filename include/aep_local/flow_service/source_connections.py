@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from aep_local.core.problems import connector, flow_service
 from aep_local.core.store import Document
-from aep_local.flow_service import connections
+from aep_local.flow_service import connections, lists, names
 from aep_local.web import documents, listing, patching
 from aep_local.web.bodies import FLOW_SERVICE
 from aep_local.web.gateway import Caller, CallerDep, JsonBody
@@ -28,6 +28,7 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep, mode: str |
     body = documents.as_object(body)
     fields = {"name": documents.text(body, "name"), **documents.optional_text(body, "description")}
     with services.store.transaction():
+        names.refuse_taken(services, caller, KIND, fields)
         base = _base(body, caller, services)
         fields |= {
             "baseConnectionId": base["id"],
@@ -46,7 +47,7 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep, mode: str |
 def list_all(request: Request, caller: CallerDep, services: ServicesDep) -> Response:
     """Source connections."""
     caller.require("sources", "read")
-    return listing.stored(request, services, caller, listing.Listed(KIND, ref="baseConnectionId"))
+    return listing.stored(request, services, caller, lists.SOURCE_CONNECTIONS)
 
 
 @router.get(_PATH + "/{id}")
@@ -65,7 +66,7 @@ def patch(id: str, request: Request, body: JsonBody, caller: CallerDep, services
         doc = documents.found(services, caller, KIND, id)
         patching.check_version(request, doc, KIND)
         changed = patching.patched(doc, body, ("name", "description", "params", "data"), refused)
-        documents.text(changed, "name")
+        names.refuse_taken(services, caller, KIND, {"name": documents.text(changed, "name")}, but=id)
         documents.optional_text(changed, "description")
         changed["data"], changed["params"] = _data(changed), _params(changed.get("params"))
         documents.touch(changed, services.clock, caller)
@@ -121,6 +122,9 @@ def _params(params: Any) -> Document:
     columns = params.get("columns", [])
     if not isinstance(columns, list) or ("columns" in params and not columns):
         raise documents.missing("params.columns")
+    if "filters" in params:
+        # nothing here evaluates them, and unfiltered rows would be wrong rows
+        raise connector(1349, "Filters at the source are not supported by this source")
     for column in columns:
         if not isinstance(column, dict):
             raise documents.missing("params.columns")

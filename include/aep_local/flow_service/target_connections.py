@@ -11,6 +11,7 @@ from aep_local.core import holdings
 from aep_local.core.problems import connector, flow_service
 from aep_local.core.specs import DATA_LAKE
 from aep_local.core.store import Document
+from aep_local.flow_service import flow_rules, lists, names
 from aep_local.flow_service.source_connections import refuse_if_used
 from aep_local.web import documents, listing, patching
 from aep_local.web.bodies import FLOW_SERVICE
@@ -40,8 +41,10 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep, mode: str |
         "params": _params(body.get("params"), caller, services),
         "inheritedAttributes": {},
     }
-    doc = documents.new(caller, services.clock, fields)
-    services.store.insert(KIND, doc["id"], caller.scope, doc)
+    with services.store.transaction():
+        names.refuse_taken(services, caller, KIND, fields)
+        doc = documents.new(caller, services.clock, fields)
+        services.store.insert(KIND, doc["id"], caller.scope, doc)
     return documents.created(KIND, doc)
 
 
@@ -49,7 +52,7 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep, mode: str |
 def list_all(request: Request, caller: CallerDep, services: ServicesDep) -> Response:
     """Target connections."""
     caller.require("sources", "read")
-    return listing.stored(request, services, caller, listing.Listed(KIND))
+    return listing.stored(request, services, caller, lists.TARGET_CONNECTIONS)
 
 
 @router.get(_PATH + "/{id}")
@@ -68,7 +71,7 @@ def patch(id: str, request: Request, body: JsonBody, caller: CallerDep, services
         doc = documents.found(services, caller, KIND, id)
         patching.check_version(request, doc, KIND)
         changed = patching.patched(doc, body, ("name", "description", "params", "data"), refused)
-        documents.text(changed, "name")
+        names.refuse_taken(services, caller, KIND, {"name": documents.text(changed, "name")}, but=id)
         documents.optional_text(changed, "description")
         _data(changed)
         _params(changed.get("params"), caller, services)
@@ -103,6 +106,7 @@ def _params(params: Any, caller: Caller, services: Services) -> Document:
     dataset_id = params.get("dataSetId") if isinstance(params, dict) else None
     if not isinstance(dataset_id, str) or not dataset_id:
         raise connector(1325, "dataSetId is missing in the target connection's params")
+    flow_rules.refuse_too_new(services, caller, holdings.DATASETS, dataset_id)
     if holdings.dataset(services.store, caller.scope, dataset_id) is None:
         raise connector(1325, f"dataSetId {dataset_id[:100]} is not the id of a dataset")
     return dict(params)

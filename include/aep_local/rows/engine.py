@@ -84,19 +84,32 @@ class Engine:
         delta: Document | None,
         params: Document | None = None,
         include_null: bool = False,
+        edges: str = "start_inclusive",
+        begin_ms: int | None = None,
+        retrigger_of: str | None = None,
     ) -> Document:
-        """Insert a run of a flow and set it going.
+        """Insert a run of a flow and set it going; in a transaction of the caller's it goes once that is committed.
 
         :param start_ms: the window's start, epoch milliseconds; open when None.
         :param end_ms: the window's end, epoch milliseconds; open when None.
         :param delta: the delta column as in the Copy transformation; None reads the whole table.
         :param params: an on-demand request's parameters, echoed by the run where the settings say so.
+        :param edges: which edges belong to the window, see :meth:`aep_local.rows.tables.TableFolder.read`.
+        :param begin_ms: for a posted run, when it begins (epoch milliseconds, at once when past). Such a run is there at
+            once and in lists later (contract section 7, U26); a scheduled one, without this, appears late altogether.
+        :param retrigger_of: the run that this one does again.
         :returns: the run's document.
         """
-        window = {"startMs": start_ms, "endMs": end_ms, "includeNull": include_null}
-        echoed = params if self._settings.assume.run_window_in_document == "params" else None
-        run = run_documents.new_run(flow, self._clock, window=window, delta=delta, params=echoed)
+        window = {"startMs": start_ms, "endMs": end_ms, "includeNull": include_null, "edges": edges}
+        assume = self._settings.assume
+        echoed = params if assume.run_window_in_document == "params" else None
         due = self._clock.after_ms(_SCHEDULED_SECONDS)
+        kept: Document = {} if retrigger_of is None else {"retriggerOf": retrigger_of}
+        if begin_ms is not None:
+            begin = max(self._clock.now_ms(), self._clock.reached_ms(begin_ms))
+            kept["listedMs"] = begin + round(self._clock.scaled(assume.run_appears_after_seconds) * 1000)
+            due = max(due, begin)
+        run = run_documents.new_run(flow, self._clock, window=window, delta=delta, params=echoed, kept=kept)
         self._store.insert("runs", run["id"], scope, run, ref=flow["id"], due_ms=due)
         self.wake()
         return run

@@ -194,6 +194,7 @@ class Execution:
             window["endMs"],
             window["includeNull"],
             date_format=delta.get("dateFormat") if delta else None,
+            edges=window["edges"],
         )
         errors = RowErrors(self._landing.row_errors(local["batchId"])) if outcome["diagnostics"] else None
         with self._landing.write(local["batchId"], mapper.landing) as writer:

@@ -20,17 +20,27 @@ DIAGNOSTICS_OFF: Final = "INGEST-1211-400"
 
 _META = "https://platform.adobe.io/data/foundation/export/batches/{batch}/meta?path={path}"
 
+_KEPT = ("batchId", "window", "delta", "listedMs", "retriggerOf")
+"""What the platform remembers of a run that has ended; a re-trigger needs its window."""
+
 WindowShown = Literal["params", "extensions", "none"]
 
 
 def new_run(
-    flow: Document, clock: Clock, *, window: Document, delta: Document | None, params: Document | None
+    flow: Document,
+    clock: Clock,
+    *,
+    window: Document,
+    delta: Document | None,
+    params: Document | None,
+    kept: Document | None = None,
 ) -> Document:
     """A run in state ``scheduled``. It keeps all that it needs of its flow, so later changes do not reach it.
 
-    :param window: ``startMs`` and ``endMs`` (epoch milliseconds or None for open), ``includeNull``.
+    :param window: ``startMs`` and ``endMs`` (epoch milliseconds or None for open), ``includeNull``, ``edges``.
     :param delta: the delta column as the Copy transformation gives it; None reads the whole table.
     :param params: what an on-demand request sent, echoed by the document.
+    :param kept: what the platform remembers beside that: ``listedMs``, ``retriggerOf``.
     """
     now = clock.now_ms()
     tag = etag(now)
@@ -48,6 +58,7 @@ def new_run(
         "version": tag,
         "etag": tag,
         INTERNAL: {
+            **(kept or {}),
             "batchId": _batch_id(now),
             "window": window,
             "delta": delta,
@@ -102,7 +113,7 @@ def finish(run: Document, outcome: Document, clock: Clock, shown: WindowShown) -
     run["activities"] = [_copy(run, outcome, now, shown)]
     if outcome["copied"]:
         run["activities"].append(_promotion(run, outcome, now))
-    run[INTERNAL] = {"batchId": local["batchId"]}
+    run[INTERNAL] = {key: local[key] for key in _KEPT if key in local}
     _touch(run, now)
 
 

@@ -95,9 +95,10 @@ class TableFolder:
         include_null_delta: bool = False,
         *,
         date_format: str | None = None,
+        edges: str = "start_inclusive",
         limit: int | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """The rows with ``start <= delta < end`` in file order; CSV values are text, Parquet values have their types.
+        """The rows whose delta lies in the window, in file order; CSV values are text, Parquet values have their types.
 
         :param columns: which columns; all when None.
         :param delta: the date-time column that the window is about; without zone its values are UTC.
@@ -105,6 +106,8 @@ class TableFolder:
         :param end_ms: epoch milliseconds; open when None.
         :param include_null_delta: also the rows without a delta value, which belong to no window.
         :param date_format: how text in the delta column is written (``yyyy-MM-dd HH:mm:ss``), beside ISO 8601.
+        :param edges: which edges belong to the window: ``start_inclusive`` (``start <= delta < end``), ``end_inclusive``,
+            ``both_inclusive`` or ``neither_inclusive``.
         :raises KeyError: there is no such table.
         :raises TableError: no such column, a broken file, or a delta value that is not a date-time: such a row would
             otherwise be in no window, ever.
@@ -128,7 +131,7 @@ class TableFolder:
                 moment, format_values = _moment(field, header[position[delta]][1], date_format)
                 source = f"(SELECT *, {moment} AS moment FROM {source})"  # noqa: S608 - positions, not names
                 values = [*format_values, *values]
-                condition, bound = _window(field, start_ms, end_ms, include_null_delta)
+                condition, bound = _window(field, start_ms, end_ms, include_null_delta, edges)
                 flag = f"({field} IS NOT NULL AND moment IS NULL)"
             sql = f"SELECT {chosen}, {flag} FROM {source} WHERE {condition}"  # noqa: S608 - positions, not names; values are bound
             if limit is not None:
@@ -254,13 +257,15 @@ def strptime_pattern(date_format: str) -> str | None:
     return pattern
 
 
-def _window(field: str, start_ms: int | None, end_ms: int | None, include_null: bool) -> tuple[str, list[Any]]:
+def _window(
+    field: str, start_ms: int | None, end_ms: int | None, include_null: bool, edges: str
+) -> tuple[str, list[Any]]:
     inside, bound = [], []
     if start_ms is not None:
-        inside.append("moment >= ?")
+        inside.append("moment >= ?" if edges in {"start_inclusive", "both_inclusive"} else "moment > ?")
         bound.append(start_ms * 1000)
     if end_ms is not None:
-        inside.append("moment < ?")
+        inside.append("moment <= ?" if edges in {"end_inclusive", "both_inclusive"} else "moment < ?")
         bound.append(end_ms * 1000)
     condition = f"({' AND '.join(inside)}) OR ({field} IS NOT NULL AND moment IS NULL)"
     return (f"{condition} OR {field} IS NULL" if include_null else condition), bound

@@ -54,6 +54,11 @@ class Plan:
     appears_ms: int
     once_by_itself: bool
 
+    @property
+    def started_ms(self) -> int:
+        """When the start time comes on the platform's clock, epoch milliseconds."""
+        return self._real(self.start_ms)
+
     def next(self, memory: Document, now_ms: int) -> Step:
         """The step at a moment, given what the last one remembered."""
         if self.period_ms is None:

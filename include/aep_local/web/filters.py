@@ -33,11 +33,15 @@ _RANGES: Mapping[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True)
 class Condition:
-    """One filter: a path into a document, an operator, and one or more values (any of them may match)."""
+    """One filter: a path into a document, an operator, and one or more values (any of them may match).
+
+    :param exact: whether texts must agree in case.
+    """
 
     path: str
     operator: str
     values: tuple[str, ...]
+    exact: bool = True
 
     def is_single(self, path: str) -> bool:
         """Whether this asks for exactly one value of a path."""
@@ -47,9 +51,9 @@ class Condition:
         """Whether a document passes."""
         there = values_at(doc, self.path)
         if self.operator == "==":
-            return any(_equal(value, wanted) for value in there for wanted in self.values)
+            return any(_equal(value, wanted, self.exact) for value in there for wanted in self.values)
         if self.operator == "!=":
-            return not any(_equal(value, wanted) for value in there for wanted in self.values)
+            return not any(_equal(value, wanted, self.exact) for value in there for wanted in self.values)
         compare = _RANGES[self.operator]
         return any(_in_range(value, self.values[0], compare) for value in there)
 
@@ -87,12 +91,14 @@ def values_at(doc: Document, path: str) -> Iterator[Any]:
     return iter(found)
 
 
-def _equal(value: Any, wanted: str) -> bool:
+def _equal(value: Any, wanted: str, exact: bool) -> bool:
     if isinstance(value, bool):
         return wanted.lower() == str(value).lower()
     if isinstance(value, int | float):
         number = _number(wanted)
         return number is not None and number == value
+    if isinstance(value, str) and not exact:
+        return value.casefold() == wanted.casefold()
     return bool(value == wanted)
 
 

@@ -1,7 +1,8 @@
 """Lists of Flow Service: filters, order, paging and count.
 
 ``property=path op value`` may be repeated (all must hold); commas in the value mean *or*; ``[]`` after a name looks
-into an array. A page ends with a link that holds an opaque continuation token.
+into an array. A page ends with a link that holds an opaque continuation token. ``POST …/search`` takes the same query
+in a body.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
+from aep_local.core.documents import INTERNAL
 from aep_local.core.problems import Problem, flow_service
 from aep_local.core.store import Document
 from aep_local.web import documents
@@ -26,7 +28,14 @@ from aep_local.web.gateway import Caller
 from aep_local.web.services import Services
 
 MAX_LIMIT = 100
-DEFAULT_LIMIT = 20
+MAX_SEARCH_LIMIT = 1000
+_SEARCH: Mapping[str, type] = {
+    "queryString": str,
+    "limit": int,
+    "orderby": str,
+    "count": bool,
+    "projectionFields": list,
+}
 _ALLOWED = frozenset({"property", "limit", "orderby", "count", "continuationToken"})
 
 Positioned = tuple[list[Any], Document]
@@ -36,45 +45,72 @@ Positioned = tuple[list[Any], Document]
 class _Query:
     properties: tuple[str, ...] = ()
     orderby: str | None = None
-    limit: int = DEFAULT_LIMIT
+    limit: int = 0
     count: bool = False
     after: list[Any] | None = None
     conditions: tuple[Condition, ...] = ()
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Listed:
     """What is listed.
 
-    :param path: the list's path under Flow Service, also the kind in the store.
+    :param kind: the kind in the store, also the list's path under Flow Service.
     :param ref: the field that the store indexes as ``ref``.
     :param aliases: other names for paths in filters.
     :param shown: how a document looks in answers.
+    :param doubtful: paths (and all below them) whose filters nobody has seen working, each with the switch that decides.
+    :param suffix: what its path has after the kind.
     """
 
-    path: str
+    kind: str
     ref: str | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     shown: Callable[[Document], Document] = documents.shown
+    doubtful: Mapping[str, str] = field(default_factory=dict)
+    suffix: str = ""
 
 
 def stored(request: Request, services: Services, caller: Caller, listed: Listed) -> JSONResponse:
     """Answer a list request from the store, the newest first unless ``orderby`` says otherwise."""
-    query = _read(request, services, listed)
-    ids = next((c.values for c in query.conditions if c.path == "id" and c.operator == "=="), None)
-    ref = next((c.values[0] for c in query.conditions if listed.ref and c.is_single(listed.ref)), None)
-    horizon = services.clock.now_ms() - services.clock.scaled(services.settings.assume.listing_lag_seconds) * 1000
-    before = query.after[0] if query.after and query.orderby is None else None
-    scanned = services.store.scan(listed.path, caller.scope, ref=ref, ids=ids, before=before)
-    visible: Iterator[Positioned] = (
-        ([-seq], listed.shown(doc)) for seq, doc in scanned if doc.get("createdAt", 0) <= horizon
-    )
-    return _answer(query, listed, services, visible)
+    return _from_store(_read(request, services, listed), services, caller, listed)
 
 
 def fixed(request: Request, services: Services, listed: Listed, items: Sequence[Document]) -> JSONResponse:
     """Answer a list request from items that never change, such as specifications."""
-    query = _read(request, services, listed)
+    return _from_items(_read(request, services, listed), services, listed, items)
+
+
+def searched(request: Request, body: Document, services: Services, caller: Caller, listed: Listed) -> JSONResponse:
+    """Answer a search, which is a list request whose query is in its body; pages may be longer."""
+    return _from_store(_read_search(request, body, services, listed), services, caller, _in_search(listed))
+
+
+def searched_fixed(
+    request: Request, body: Document, services: Services, listed: Listed, items: Sequence[Document]
+) -> JSONResponse:
+    """Like :func:`searched`, in items that never change."""
+    return _from_items(_read_search(request, body, services, listed), services, _in_search(listed), items)
+
+
+def _from_store(query: _Query, services: Services, caller: Caller, listed: Listed) -> JSONResponse:
+    exact = [condition for condition in query.conditions if condition.exact]
+    ids = next((c.values for c in exact if c.path == "id" and c.operator == "=="), None)
+    ref = next((c.values[0] for c in exact if listed.ref and c.is_single(listed.ref)), None)
+    now = services.clock.now_ms()
+    horizon = now - services.clock.scaled(services.settings.assume.listing_lag_seconds) * 1000
+    before = query.after[0] if query.after and query.orderby is None else None
+    scanned = services.store.scan(listed.kind, caller.scope, ref=ref, ids=ids, before=before)
+    visible: Iterator[Positioned] = (
+        ([-seq], listed.shown(doc))
+        for seq, doc in scanned
+        if doc.get("createdAt", 0) <= horizon and doc.get(INTERNAL, {}).get("listedMs", 0) <= now
+    )
+    return _answer(query, listed, services, visible)
+
+
+def _from_items(query: _Query, services: Services, listed: Listed, items: Sequence[Document]) -> JSONResponse:
     positioned: Iterator[Positioned] = (([index], dict(item)) for index, item in enumerate(items))
     if query.after and query.orderby is None:
         start = -query.after[0]
@@ -95,8 +131,24 @@ def _answer(query: _Query, listed: Listed, services: Services, items: Iterable[P
     if len(page) > query.limit:
         page.pop()
         token = _token(query, services, page[-1][0])
-        links = {"next": {"href": f"/{listed.path}?continuationToken={token}"}}
-    return JSONResponse({"items": [doc for _, doc in page], "_links": links})
+        links = {"next": {"href": f"/{listed.kind}{listed.suffix}?continuationToken={token}"}}
+    return JSONResponse({"items": [_projected(doc, query.fields) for _, doc in page], "_links": links})
+
+
+def _projected(doc: Document, paths: tuple[str, ...]) -> Document:
+    """Only these paths of a document; all of it when there are none."""
+    if not paths:
+        return doc
+    result: Document = {}
+    for path in paths:
+        *parents, name = path.split(".")
+        there, into = doc, result
+        for parent in parents:
+            there = there[parent] if isinstance(there.get(parent), dict) else {}
+            into = into.setdefault(parent, {}) if there else {}
+        if name in there:
+            into[name] = there[name]
+    return result
 
 
 def _ordered(items: Iterable[Positioned], orderby: str, after: list[Any] | None) -> Iterator[Positioned]:
@@ -129,7 +181,31 @@ def _sort_key(doc: Document, path: str) -> tuple[int, Any]:
 
 
 def _read(request: Request, services: Services, listed: Listed) -> _Query:
-    pairs = parse_qsl(request.url.query, keep_blank_values=True)
+    return _parsed(parse_qsl(request.url.query, keep_blank_values=True), services, listed, MAX_LIMIT)
+
+
+def _read_search(request: Request, body: Document, services: Services, listed: Listed) -> _Query:
+    """The query of a search: ``queryString`` is the query of a list request, the rest stands beside it."""
+    for name, value in body.items():
+        if name not in _SEARCH:
+            raise flow_service(1451, 400, f"Unknown search parameter {name[:100]}")
+        if type(value) is not _SEARCH[name]:
+            raise flow_service(1454, 400, f"{name} is not of the right type")
+    pairs = parse_qsl(body.get("queryString", "").removeprefix("?"), keep_blank_values=True)
+    pairs += [(name, str(body[name])) for name in ("limit", "orderby", "count") if name in body]
+    pairs += parse_qsl(request.url.query, keep_blank_values=True)
+    fields = body.get("projectionFields", [])
+    if not all(isinstance(each, str) for each in fields):
+        raise flow_service(1454, 400, "projectionFields must be an array of texts")
+    return replace(_parsed(pairs, services, listed, MAX_SEARCH_LIMIT), fields=tuple(fields))
+
+
+def _in_search(listed: Listed) -> Listed:
+    return replace(listed, suffix="/search")
+
+
+def _parsed(pairs: list[tuple[str, str]], services: Services, listed: Listed, most: int) -> _Query:
+    assume = services.settings.assume
     for name, _ in pairs:
         if name not in _ALLOWED:
             raise flow_service(1451, 400, f"Unknown query parameter {name[:100]}")
@@ -138,20 +214,34 @@ def _read(request: Request, services: Services, listed: Listed) -> _Query:
     query = _Query(
         properties=properties,
         orderby=_orderby(given["orderby"]) if "orderby" in given else None,
-        limit=_limit(given["limit"]) if "limit" in given else DEFAULT_LIMIT,
+        limit=_limit(given["limit"], most) if "limit" in given else assume.page_size,
         count=_flag(given["count"]) if "count" in given else False,
     )
     if query.count and "limit" in given:
         raise flow_service(1401, 400, "limit and count cannot be given together")
     if "continuationToken" in given:
-        query = _continued(given, query, services)
-    conditions = tuple(parse(each, listed.aliases) for each in query.properties)
-    return replace(query, conditions=conditions)
+        query = _continued(given, query, services, most)
+    conditions = (_assumed(parse(each, listed.aliases), listed, services) for each in query.properties)
+    return replace(query, conditions=tuple(each for each in conditions if each is not None))
 
 
-def _limit(value: str) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) < 6 and 1 <= int(value) <= MAX_LIMIT):
-        raise flow_service(1454, 400, f"limit must be between 1 and {MAX_LIMIT}")
+def _assumed(condition: Condition, listed: Listed, services: Services) -> Condition | None:
+    """A filter as the switches let it work; None where it changes nothing."""
+    assume = services.settings.assume
+    path = next((p for p in listed.doubtful if condition.path == p or condition.path.startswith(f"{p}.")), None)
+    match "works" if path is None else getattr(assume, listed.doubtful[path]):
+        case "refused":
+            raise flow_service(1449, 400, f"property {condition.path[:100]} is not supported in filters")
+        case "ignored":
+            return None
+        case "empty":
+            return Condition(condition.path, "==", ())
+    return replace(condition, exact=assume.filter_case == "exact")
+
+
+def _limit(value: str, most: int) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) < 6 and 1 <= int(value) <= most):
+        raise flow_service(1454, 400, f"limit must be between 1 and {most}")
     return int(value)
 
 
@@ -182,7 +272,7 @@ def _token(query: _Query, services: Services, position: list[Any]) -> str:
     return base64.urlsafe_b64encode(raw).decode()
 
 
-def _continued(given: Mapping[str, str], query: _Query, services: Services) -> _Query:
+def _continued(given: Mapping[str, str], query: _Query, services: Services, most: int) -> _Query:
     content = _decoded(given["continuationToken"])
     after = content["after"]
     if services.settings.assume.continuation != "self_contained":
@@ -195,7 +285,7 @@ def _continued(given: Mapping[str, str], query: _Query, services: Services) -> _
         raise flow_service(1454, 400, "continuationToken belongs to another query")
     if not all(isinstance(each, str) for each in properties) or len(after) != (1 if orderby is None else 2):
         raise _bad_token()
-    limit = query.limit if "limit" in given else _limit(str(content.get("limit")))
+    limit = query.limit if "limit" in given else _limit(str(content.get("limit")), most)
     orderby = None if orderby is None else _orderby(str(orderby))
     return replace(query, properties=properties, orderby=orderby, limit=limit, after=_position(after))
 

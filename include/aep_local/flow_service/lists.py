@@ -1,0 +1,34 @@
+"""What each list of Flow Service is like, for ``GET`` and for ``POST …/search``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aep_local.core.store import Document
+from aep_local.flow_service.run_words import worded
+from aep_local.web import documents
+from aep_local.web.listing import Listed
+from aep_local.web.services import Services
+
+# That connections and flows are filtered by name is published; for the rest see contract section 7, U20 and U25.
+_NAME: Final = {"name": "name_filter"}
+CONNECTIONS: Final = Listed("connections")
+SOURCE_CONNECTIONS: Final = Listed("sourceConnections", ref="baseConnectionId", doubtful=_NAME)
+TARGET_CONNECTIONS: Final = Listed("targetConnections", doubtful=_NAME)
+FLOWS: Final = Listed("flows")
+
+
+def run_shown(run: Document, services: Services) -> Document:
+    """A run as answers show it on this platform."""
+    return worded(documents.shown(run), services.settings.assume.run_statuses)
+
+
+def runs(services: Services) -> Listed:
+    """The list of runs; ``state`` is another name for a run's status in its filters."""
+    return Listed(
+        "runs",
+        ref="flowId",
+        aliases={"state": "metrics.statusSummary.status"},
+        shown=lambda run: run_shown(run, services),
+        doubtful={"params": "run_window_filter"},
+    )

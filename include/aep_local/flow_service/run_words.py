@@ -1,0 +1,43 @@
+"""The words for a run's status; AEP's own are known only in part (contract sections 2.12 and 7, U10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from aep_local.core.store import Document
+
+_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "documented": {},
+    "partial": {"partial": "partialSuccess"},
+    "capitalised": {
+        "scheduled": "Waiting",
+        "inProgress": "Processing",
+        "success": "Success",
+        "partial": "Success",
+        "failed": "Failed",
+    },
+    "provider": {
+        "scheduled": "SCHEDULED",
+        "inProgress": "IN_PROGRESS",
+        "success": "SUCCESS",
+        "partial": "PARTIAL_SUCCESS",
+        "failed": "FAILED",
+    },
+}
+
+
+def worded(run: Document, setting: str) -> Document:
+    """A run's document with the status words of a setting, in its metrics and in its activities."""
+    words = _WORDS[setting]
+    if not words:
+        return run
+    metrics = _changed(run["metrics"], words)
+    return {**run, "metrics": metrics, "activities": [_changed(each, words) for each in run.get("activities", [])]}
+
+
+def _changed(summaries: Document, words: Mapping[str, str]) -> Document:
+    status = summaries["statusSummary"]["status"]
+    failed = summaries.get("recordSummary", {}).get("failedRecordCount", 0)
+    key = "partial" if status == "success" and failed > 0 else status
+    return {**summaries, "statusSummary": {**summaries["statusSummary"], "status": words.get(key, status)}}
