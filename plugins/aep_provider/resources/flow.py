@@ -13,7 +13,7 @@ from aep_provider.resources.columns import check_delta_column
 from aep_provider.resources.ensure import Existing
 from aep_provider.resources.flow_service import FlowServiceResource
 from aep_provider.resources.flow_spec import FlowSpec
-from aep_provider.resources.schedule import Frequency, check_schedule, check_start
+from aep_provider.resources.schedule import ON_DEMAND_START, Frequency, check_schedule, check_start
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
@@ -31,9 +31,10 @@ class FlowDefinition:
     """
     What a flow should be.
 
-    :param interval: in units of ``frequency``; None with one_time.
+    :param interval: in units of ``frequency``; None with one_time and on_demand.
     :param backfill: whether the first run takes all that is there already; None leaves it to AEP, which does.
-    :param start_time: epoch seconds; None means a minute after the request is sent.
+    :param start_time: epoch seconds; None means a minute after the request is sent. An on-demand flow has none.
+    :param delta_column: an on-demand flow is made without; its first run brings it.
     :param partial_ingestion_percent: a run fails when as many percent of its rows are rejected.
     :param error_diagnostics: whether AEP keeps the rejected rows for 30 days.
     """
@@ -96,14 +97,14 @@ class Flow(FlowServiceResource):
 
     def _refuse_frozen(self, existing: Existing, wanted: Mapping[str, Any]) -> None:
         frozen = ["flowSpec", "source", "target", "copy"]
-        if self._frequency is Frequency.ONE_TIME:
+        if not self._frequency.recurs:
             frozen += ["mapping", "schedule", "options"]
         schedules = [dict(content["schedule"], interval=None) for content in (existing.content, wanted)]
         if any(existing.content[part] != wanted[part] for part in frozen) or schedules[0] != schedules[1]:
             super().change(existing, "")
 
     def content(self) -> dict[str, Any]:
-        return _comparable(self._body(start_time=0))
+        return _comparable(self._body(ON_DEMAND_START if self._frequency is Frequency.ON_DEMAND else 0))
 
     def body(self) -> dict[str, Any]:
         return self._body(self._start_time())
@@ -111,13 +112,13 @@ class Flow(FlowServiceResource):
     def _body(self, start_time: int) -> dict[str, Any]:
         definition = self._definition
         transformations = [self._mapping()]
-        if definition.delta_column:
+        if definition.delta_column and self._frequency.recurs:
             delta = {"name": definition.delta_column, "timezone": definition.delta_timezone}
             if definition.delta_format:
                 delta["dateFormat"] = definition.delta_format
             transformations.insert(0, {"name": "Copy", "params": {"deltaColumn": delta}})
         schedule: dict[str, Any] = {"startTime": start_time, "frequency": self._frequency.in_aep}
-        if self._frequency is not Frequency.ONE_TIME:
+        if self._frequency.recurs:
             schedule["interval"] = self._interval
             schedule["backfill"] = definition.backfill is not False
         return {
@@ -144,6 +145,8 @@ class Flow(FlowServiceResource):
         }
 
     def _start_time(self) -> int:
+        if self._frequency is Frequency.ON_DEMAND:
+            return ON_DEMAND_START
         now = time.time()
         if self._definition.start_time is None:
             return int(now) + max(1, self._definition.start_delay_seconds)
@@ -181,7 +184,7 @@ def _comparable(document: Mapping[str, Any]) -> dict[str, Any]:
         "copy": None if once else by_name.get("Copy"),
         "mapping": {"id": mapping.get("mappingId"), "version": _number(mapping.get("mappingVersion") or 0)},
         "schedule": {
-            "frequency": schedule.get("frequency"),
+            "frequency": _shape(schedule),
             "interval": None if once else _number(schedule.get("interval")),
             "backfill": None if once else _truth(schedule.get("backfill", True)),
         },
@@ -190,6 +193,14 @@ def _comparable(document: Mapping[str, Any]) -> dict[str, Any]:
             "partialIngestionPercent": _number(options.get("partialIngestionPercent")),
         },
     }
+
+
+def _shape(schedule: Mapping[str, Any]) -> Any:
+    """Start times are not compared, but for what they say: whether AEP runs a flow once by itself, or on demand alone."""
+    frequency = schedule.get("frequency")
+    start = _number(schedule.get("startTime") or 0)
+    late = isinstance(start, int) and start >= ON_DEMAND_START
+    return "on_demand" if frequency == "once" and late else frequency
 
 
 def _replace_mapping(document: Mapping[str, Any], mapping: Mapping[str, Any]) -> dict[str, Any]:

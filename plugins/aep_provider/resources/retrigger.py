@@ -42,7 +42,7 @@ def retrigger(
         if note.get("new"):
             log.info("Run %s was started again already, as %s", run_id, note["new"])
             return str(note["new"]), False
-        found = _look(client, run_id, float(note["at"]), patience)
+        found = _look(client, run_id, float(note["at"]), patience) if note.get("at") else None
         if found:
             memory.remember({**note, "new": found})
             return found, False
@@ -55,6 +55,8 @@ def retrigger(
             new: str | None = _new_id(answer.body)
         except AepError as error:
             if not error.ambiguous:
+                # Nothing was started, so the next try need not look for it.
+                memory.remember({"run": run_id})
                 raise
             log.warning("Starting run %s again had no clear answer, looking for the new run: %s", run_id, error)
             new = _look(client, run_id, at, patience)

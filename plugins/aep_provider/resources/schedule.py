@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from aep_provider.errors import AepConfigError
 
+ON_DEMAND_START: Final = 2_145_916_800
+"""Epoch seconds. AEP may run a flow of frequency ``once`` by itself at its start time (contract U23), so one that only runs
+on demand starts as late as fits into 31 bits; by this start it is told from one that loads the table once."""
+
 
 class Frequency(StrEnum):
-    """How often AEP runs a dataflow. ``one_time`` is what AEP calls ``once``."""
+    """How often AEP runs a dataflow. ``one_time`` and ``on_demand`` are what AEP calls ``once``."""
 
     ONE_TIME = "one_time"
+    ON_DEMAND = "on_demand"
     MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
@@ -20,7 +26,12 @@ class Frequency(StrEnum):
     @property
     def in_aep(self) -> str:
         """The word that goes over the wire."""
-        return "once" if self is Frequency.ONE_TIME else self.value
+        return self.value if self.recurs else "once"
+
+    @property
+    def recurs(self) -> bool:
+        """Whether AEP comes back by itself."""
+        return self not in (Frequency.ONE_TIME, Frequency.ON_DEMAND)
 
 
 _LEAST_INTERVAL = {Frequency.MINUTE: 15, Frequency.HOUR: 1, Frequency.DAY: 1, Frequency.WEEK: 1}
@@ -40,11 +51,12 @@ def check_schedule(
         raise AepConfigError(
             f"frequency is {frequency!r}, but must be one of {', '.join(Frequency)} (AEP would answer 1397)."
         ) from None
-    wrong = list(
-        _wrong_for_one_time(interval, backfill, delta_column)
-        if word is Frequency.ONE_TIME
-        else _wrong_for_recurring(word, interval, delta_column)
-    )
+    if word is Frequency.ONE_TIME:
+        wrong = _wrong_for_one_time(interval, backfill, delta_column)
+    elif word is Frequency.ON_DEMAND:
+        wrong = _wrong_for_on_demand(interval, backfill, delta_column)
+    else:
+        wrong = _wrong_for_recurring(word, interval, delta_column)
     if wrong:
         raise AepConfigError("The schedule is not possible: " + "; ".join(wrong) + ".")
     return word, interval
@@ -59,6 +71,21 @@ def _wrong_for_one_time(interval: int | None, backfill: bool | None, delta_colum
     if delta_column is not None:
         wrong.append(
             f"delta column {delta_column!r} with frequency one_time, which loads the whole table (AEP would answer 1369)"
+        )
+    return wrong
+
+
+def _wrong_for_on_demand(interval: int | None, backfill: bool | None, delta_column: str | None) -> list[str]:
+    wrong = []
+    if interval is not None:
+        wrong.append(
+            f"interval {interval} with frequency on_demand, whose runs bring their windows (AEP would answer 1361)"
+        )
+    if backfill is not None:
+        wrong.append("backfill with frequency on_demand, whose runs bring their windows (AEP would answer 1364)")
+    if not delta_column:
+        wrong.append(
+            "frequency on_demand needs a delta column, by which a run finds the rows of its window (AEP would answer 1383)"
         )
     return wrong
 
