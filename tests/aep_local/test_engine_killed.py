@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from aep_local.core.store import Store
 from aep_local.rows.execution import Execution
 from aep_local.rows.landing import BatchWriter, Landing
 
-from .conftest import Platform
+from .conftest import FLOW, Platform
 from .lake import Lake, counts, field, status
 from .workshop import SCOPE, Workshop
 
@@ -82,6 +83,12 @@ def workshop(folder: Path) -> Iterator[Workshop]:
         made.close()
 
 
+def execution_of(shop: Workshop) -> Execution:
+    return Execution(
+        shop.store, shop.folder, shop.engine.landing, shop.accounts, shop.clock, shop.settings, threading.Event()
+    )
+
+
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("rejected", [0, 2], ids=["clean", "too many rejected"])
 def test_killed_between_two_steps(point: str, rejected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,15 +101,7 @@ def test_killed_between_two_steps(point: str, rejected: int, tmp_path: Path, mon
         assert run is not None
         run["metrics"]["statusSummary"] = {"status": "inProgress"}
         first.store.put("runs", run_id, SCOPE, run, due_ms=2**53)
-        execution = Execution(
-            first.store,
-            first.folder,
-            first.engine.landing,
-            first.accounts,
-            first.clock,
-            first.settings,
-            threading.Event(),
-        )
+        execution = execution_of(first)
         owner, name, after, when = POINTS[point]
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, dies(owner, name, after=after, when=when))
@@ -171,6 +170,69 @@ def test_killed_for_real(moment: str, start_platform: Callable[..., Platform], t
         # nothing more comes
         assert len(lake.runs(flow)) == 1
         assert lake.batch(run)["metrics"]["outputRecordCount"] == ROWS
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_posted_run_killed_between_two_steps(point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its window and the edges of it are kept with it, whatever the switches say after the restart."""
+    rows = "number,at\n" + "".join(f"{n},2026-01-01T0{n}:00:00Z\n" for n in range(8))
+    hour = 3_600_000
+    begin = 1_767_225_600_000  # 2026-01-01 00:00:00 UTC
+    with workshop(tmp_path) as first:
+        first.table("t", rows)
+        first.prepare({"number": WHOLE})
+        window = {"start_ms": begin + 2 * hour, "end_ms": begin + 6 * hour, "edges": "end_inclusive"}
+        run_id = first.run(first.flow("t"), delta="at", begin_ms=0, **window)
+        run = first.store.get("runs", run_id, SCOPE)
+        assert run is not None
+        run["metrics"]["statusSummary"] = {"status": "inProgress"}
+        first.store.put("runs", run_id, SCOPE, run, due_ms=2**53)
+        owner, name, after, when = POINTS[point]
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, dies(owner, name, after=after, when=when))
+            with pytest.raises(Killed):
+                execution_of(first).execute(run_id, SCOPE)
+    with workshop(tmp_path) as second:
+        second.engine.start()
+        assert counts(second.ended(run_id)) == (4, 4, 0)
+        assert sorted(second.rows("number")) == [(3,), (4,), (5,), (6,)]
+        assert (len(second.store.all("runs", SCOPE)), len(second.store.all("batches", SCOPE))) == (1, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["*.ndjson", "datasets/*/*.parquet", "at once"])
+def test_posted_runs_killed_for_real(
+    moment: str, start_platform: Callable[..., Platform], tmp_path: Path, org: str
+) -> None:
+    """Six windows posted side by side, the platform killed among them: each row lands once, and no run is left over."""
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    begin, windows = 1_767_225_600, 6
+    moments = (f"{datetime.fromtimestamp(begin + n, UTC):%Y-%m-%d %H:%M:%S}" for n in range(ROWS))
+    (tables / "t.csv").write_text("number,at\n" + "".join(f"{n},{at}\n" for n, at in enumerate(moments)))
+    platform = start_platform("--time-scale", "0.05", "--assume", "run_appears_after_seconds=0", tables=tables)
+    span = -(-ROWS // windows)
+    with platform.client(org) as client:
+        lake = Lake(platform, client)
+        schedule = {"startTime": int(time.time()) + 3_000_000, "frequency": "once"}
+        flow, dataset = lake.flow("t", lake.schema({"number": WHOLE}), lake.same(["number"]), schedule=schedule)
+        while lake.ok("GET", f"{FLOW}/flows/{flow}")["items"][0]["state"] != "enabled":
+            time.sleep(0.02)
+        for number in range(windows):
+            params = {"windowStartTime": begin + number * span, "windowEndTime": begin + (number + 1) * span}
+            lake.ok("POST", f"{FLOW}/runs", {"flowId": flow, "params": params | {"deltaColumn": {"name": "at"}}})
+        if moment != "at once":
+            wait_for(moment, lake, flow)
+        platform.end(signal.SIGKILL)
+    platform.start()
+    with platform.client(org) as client:
+        lake = Lake(platform, client)
+        runs = lake.ended(flow, count=windows)
+        assert {status(run) for run in runs} == {"success"}
+        assert sum(counts(run)[1] for run in runs) == ROWS
+        number = f"{lake.tenant}.row.number"
+        assert lake.rows(dataset, f"count(*), count(DISTINCT {number})") == [(ROWS, ROWS)]
+        assert (len(lake.runs(flow)), len(lake.files(dataset))) == (windows, windows)
 
 
 def wait_for(moment: str, lake: Lake, flow: str) -> None:

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from aep_local.core.problems import not_found
-from aep_local.core.specs import CONNECTION_SPECS, FLOW_SPECS
 from aep_local.flow_service import lists
 from aep_local.web import documents, listing
 from aep_local.web.bodies import FLOW_SERVICE
@@ -20,7 +19,6 @@ router = APIRouter()
 _STORED = {
     each.kind: each for each in (lists.CONNECTIONS, lists.SOURCE_CONNECTIONS, lists.TARGET_CONNECTIONS, lists.FLOWS)
 }
-_FIXED = {"connectionSpecs": CONNECTION_SPECS, "flowSpecs": FLOW_SPECS}
 
 
 @router.post(f"{FLOW_SERVICE}/{{kind}}/search")
@@ -28,8 +26,9 @@ def search(kind: str, request: Request, body: JsonBody, caller: CallerDep, servi
     """A page of the objects of one kind, at most 1000."""
     caller.require("sources", "read")
     body = documents.as_object(body)
-    if kind in _FIXED:
-        return listing.searched_fixed(request, body, services, listing.Listed(kind), _FIXED[kind])
+    fixed = {"connectionSpecs": services.specs.connections, "flowSpecs": services.specs.flows}.get(kind)
+    if fixed is not None:
+        return listing.searched_fixed(request, body, services, listing.Listed(kind), fixed)
     listed = lists.runs(services) if kind == "runs" else _STORED.get(kind)
     if listed is None:
         raise not_found(kind[:50], "search")
