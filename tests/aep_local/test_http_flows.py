@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -62,12 +63,12 @@ def test_a_flow_has_aeps_shape(chain: Chain) -> None:
     assert "_local" not in flow
 
 
-def test_a_flow_is_initializing_first(start_platform: Any) -> None:
+def test_a_flow_is_initializing_first(inside: Callable[..., Any]) -> None:
     # Two seconds last twenty on this platform, so the state can be looked at.
-    platform = start_platform("--time-scale", "10")
-    with platform.client("A@AdobeOrg") as aep:
+    with inside(time_scale=10).client() as aep:
         chain = Chain(aep)
-        answer = chain.post(FLOWS, chain.flow_body())
+        body = chain.flow_body()
+        answer = chain.post(FLOWS, body)
         flow = chain.get(f"{FLOWS}/{answer['id']}")
         assert flow["state"] == "initializing"
         assert flow["lastOperation"]["status"]["value"] == "inProgress"
@@ -76,6 +77,8 @@ def test_a_flow_is_initializing_first(start_platform: Any) -> None:
         assert (changed.status_code, code(changed)) == (400, "1417")
         assert code(aep.delete(f"{FLOWS}/{flow['id']}")) == "1417"
         assert code(aep.post(f"{FLOWS}/{flow['id']}/action?op=disable")) == "1422"
+        once_only = chain.post(FLOWS, once(body))["id"]
+        assert code(aep.post(f"{FLOW}/runs", json=posted_run(once_only))) == "1380", "nor does it run yet"
 
 
 def test_the_schemas_of_the_flow_spec_agree_with_the_platform(shared: Any) -> None:
@@ -281,12 +284,11 @@ def test_a_wrong_change_is_refused(shared: Any, operation: dict[str, Any], numbe
     assert chain.get(f"{FLOWS}/{id}") == before
 
 
-def test_after_the_start_some_things_are_fixed(chain: Chain) -> None:
+def test_after_the_start_some_things_are_fixed(inside: Callable[..., Any]) -> None:
+    chain = Chain(inside(assume={"start_time_skew": 60}).client())
     body = chain.flow_body()
-    start = int(time.time()) + 1
+    start = int(time.time()) - 1
     id = chain.flow(body | {"scheduleParams": body["scheduleParams"] | {"startTime": start}})
-    while time.time() < start + 1:
-        time.sleep(0.05)
     later = {"op": "replace", "path": "/scheduleParams/startTime", "value": LATER}
     assert code(change(chain, id, later)) == "1366"
     to_once = {"op": "replace", "path": "/scheduleParams", "value": {"startTime": start, "frequency": "once"}}
@@ -323,3 +325,114 @@ def test_a_deleted_flow_is_gone(chain: Chain) -> None:
 def test_names_need_not_be_unique(shared: Any) -> None:
     chain, body = shared
     assert chain.post(FLOWS, body)["id"] != chain.post(FLOWS, body)["id"]
+
+
+def test_a_filter_at_the_source_is_refused_and_never_forgotten(chain: Chain) -> None:
+    columns = [{"name": "Id", "type": "string"}]
+    params = {"tableName": "Account", "columns": columns, "filters": {"type": "PQL"}}
+    body = chain.source_body(chain.connection(), params=params)
+    assert code(chain.client.post(f"{FLOW}/sourceConnections", json=body)) == "1349"
+
+
+# --- switches
+
+
+def posted_run(flow: str) -> dict[str, Any]:
+    window = {"windowStartTime": 1767225600, "windowEndTime": 1767312000}
+    return {"flowId": flow, "params": {"startTime": int(time.time()), **window, **DELTA}}
+
+
+@pytest.mark.parametrize("setting", ["accepted", "refused"])
+def test_changing_a_flow_that_its_first_run_has_changed(inside: Callable[..., Any], setting: str) -> None:
+    aep = inside(assume={"once_flow_patch": setting}).client()
+    chain = Chain(aep)
+    id = chain.flow(once(chain.flow_body()))
+    rename = {"op": "replace", "path": "/name", "value": "renamed"}
+    assert change(chain, id, rename).status_code == 200
+    assert aep.post(f"{FLOW}/runs", json=posted_run(id)).status_code == 201
+    answer = change(chain, id, rename | {"value": "again"})
+    other = {"op": "replace", "path": "/transformations/0/params/deltaColumn/name", "value": "Name"}
+    assert code(change(chain, id, other)) == "1369", "the delta column is the first run's under either setting"
+    if setting == "accepted":
+        assert answer.status_code == 200
+        assert [step["name"] for step in chain.get(f"{FLOWS}/{id}")["transformations"]] == ["Copy", "Mapping"]
+    else:
+        assert code(answer) == "1369"
+        without = {"op": "remove", "path": "/transformations/0"}
+        assert change(chain, id, without, rename).status_code == 200
+        run = posted_run(id)
+        del run["params"]["deltaColumn"]
+        assert code(aep.post(f"{FLOW}/runs", json=run)) == "1383", "the next run is a first run again"
+
+
+@pytest.mark.parametrize(("skew", "accepted"), [(0, False), (600, True)])
+def test_how_far_a_start_may_lie_in_the_past(inside: Callable[..., Any], skew: float, accepted: bool) -> None:
+    chain = Chain(inside(assume={"start_time_skew": skew}).client())
+    body = once(chain.flow_body(), startTime=int(time.time()) - 300)
+    answer = chain.client.post(FLOWS, json=body)
+    if not accepted:
+        assert code(answer) == "1360"
+        return
+    assert answer.status_code == 201
+    assert code(chain.client.post(FLOWS, json=once(body, startTime=int(time.time()) - 900))) == "1360"
+    chain.until(f"{FLOWS}/{answer.json()['id']}", lambda flow: "lastRunDetails" in flow)
+
+
+@pytest.mark.parametrize("setting", ["allowed", "refused"])
+def test_two_objects_of_one_name(inside: Callable[..., Any], setting: str) -> None:
+    aep = inside(assume={"duplicate_names": setting}).client()
+    chain = Chain(aep)
+    body = chain.flow_body(name="same")
+    again = {
+        "flows": body,
+        "sourceConnections": chain.source_body(chain.connection(), name="source"),
+        "targetConnections": chain.target_body(chain.dataset(chain.schema("other")), name="target"),
+    }
+    chain.flow(body)
+    for kind, second in again.items():
+        listed = len(aep.get(f"{FLOW}/{kind}").json()["items"])
+        answer = aep.post(f"{FLOW}/{kind}", json=second)
+        after = len(aep.get(f"{FLOW}/{kind}").json()["items"])
+        if setting == "allowed":
+            assert (answer.status_code, after) == (201, listed + 1)
+            continue
+        assert (answer.status_code, after) == (409, listed)
+        assert second["name"] in answer.json()["errorMessage"]
+        other = aep.post(f"{FLOW}/{kind}", json=second | {"name": "another"}).json()["id"]
+        item = chain.until(f"{FLOW}/{kind}/{other}", lambda item: item["state"] == "enabled")
+        for name, status in ((second["name"], 409), ("another", 200)):
+            patch = [{"op": "replace", "path": "/name", "value": name}]
+            changed = aep.patch(f"{FLOW}/{kind}/{other}", json=patch, headers={"If-Match": item["etag"]})
+            assert changed.status_code == status
+    with inside(assume={"duplicate_names": setting}).client("B@AdobeOrg") as elsewhere:
+        Chain(elsewhere).flow(Chain(elsewhere).flow_body(name="same"))
+
+
+@pytest.mark.parametrize("seconds", [0, 300])
+def test_what_is_too_new_to_be_validated(inside: Callable[..., Any], seconds: float) -> None:
+    """300 seconds are 0.3 on this platform's scale."""
+    chain = Chain(inside(assume={"validation_lag_seconds": seconds}).client())
+    schema = chain.schema()
+    body = chain.target_body(chain.dataset(schema))
+
+    def posted(path: str, body: dict[str, Any], number: str) -> str:
+        seen, deadline = set(), time.monotonic() + 10
+        while (answer := chain.client.post(path, json=body)).status_code != 201:
+            seen.add((answer.status_code, code(answer)))
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert seen == ({(500, number)} if seconds else set())
+        assert len(chain.client.get(path).json()["items"]) == 1, "what could not be validated is not there"
+        return str(answer.json()["id"])
+
+    target = posted(f"{FLOW}/targetConnections", body, "2200")
+    step = {"name": "Mapping", "params": {"mappingId": chain.mapping(schema), "mappingVersion": "0"}}
+    source = chain.source()
+    flow = {
+        "flowSpec": {"id": CRM_TO_AEP, "version": "1.0"},
+        "sourceConnectionIds": [source],
+        "targetConnectionIds": [target],
+        "transformations": [step],
+        "scheduleParams": {"startTime": LATER, "frequency": "once"},
+    }
+    posted(FLOWS, flow, "2250")

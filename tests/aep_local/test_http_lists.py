@@ -176,9 +176,8 @@ def test_a_token_belongs_to_its_query(eight: httpx.Client) -> None:
     assert code(eight.get(f"{FLOW}{link}&orderby=name")) == "1454"
 
 
-def test_a_token_may_forget_the_query(start_platform: Callable[..., Platform]) -> None:
-    platform = start_platform("--assume", "continuation=position_only")
-    with platform.client("A@AdobeOrg") as aep:
+def test_a_token_may_forget_the_query(inside: Callable[..., Any]) -> None:
+    with inside(assume={"continuation": "position_only"}).client() as aep:
         chain = Chain(aep)
         for name in ("c1", "x", "c1", "c1"):
             chain.connection(name=name)
@@ -195,10 +194,9 @@ def test_a_page_has_twenty_items_unless_asked(aep: httpx.Client, chain: Chain) -
     assert len(aep.get(LIST, params={"limit": 100}).json()["items"]) == 21
 
 
-def test_new_objects_may_be_missing_in_lists_for_a_while(start_platform: Callable[..., Platform]) -> None:
+def test_new_objects_may_be_missing_in_lists_for_a_while(inside: Callable[..., Any]) -> None:
     # 300 seconds are 0.3 seconds on this platform's scale.
-    platform = start_platform("--assume", "listing_lag_seconds=300")
-    with platform.client("A@AdobeOrg") as aep:
+    with inside(assume={"listing_lag_seconds": 300}).client() as aep:
         id = Chain(aep).connection()
         assert aep.get(f"{LIST}/{id}").status_code == 200
         assert aep.get(LIST).json()["items"] == []
@@ -206,6 +204,139 @@ def test_new_objects_may_be_missing_in_lists_for_a_while(start_platform: Callabl
         while not aep.get(LIST).json()["items"]:
             assert time.monotonic() < deadline
             time.sleep(0.02)
+
+
+# --- search
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ({"queryString": ""}, ["c4", "c6", "c5", "c7", "two words", "c2", "c1", "c3"]),
+        ({"queryString": "property=name==c1,c7"}, ["c7", "c1"]),
+        ({"queryString": "?property=name>=c5&property=name<c7"}, ["c6", "c5"]),
+        ({"queryString": "property=name%3D%3Dtwo%20words"}, ["two words"]),
+        ({"queryString": "property=name!=two words", "orderby": "-name", "limit": 2}, ["c7", "c6"]),
+        ({"limit": 1000, "orderby": "name"}, ["c1", "c2", "c3", "c4", "c5", "c6", "c7", "two words"]),
+    ],
+)
+def test_search(eight: httpx.Client, body: dict[str, Any], names: list[str]) -> None:
+    answer = eight.post(f"{LIST}/search", json=body)
+    assert answer.status_code == 200, answer.text
+    assert [item["name"] for item in answer.json()["items"]] == names
+
+
+def test_search_counts_projects_and_pages(eight: httpx.Client) -> None:
+    query = {"queryString": "property=name!=c7"}
+    assert eight.post(f"{LIST}/search", json=query | {"count": True}).json() == {"count": 7}
+    projected = eight.post(f"{LIST}/search", json=query | {"projectionFields": ["name", "auth.specName", "no.such"]})
+    assert projected.json()["items"][0] == {"name": "c4", "auth": {"specName": "Basic Authentication"}}
+    page = eight.post(f"{LIST}/search", json=query | {"limit": 4}).json()
+    href = page["_links"]["next"]["href"]
+    assert href.startswith("/connections/search?continuationToken=")
+    rest = eight.post(FLOW + href, json=query | {"limit": 4}).json()
+    names = [item["name"] for each in (page, rest) for item in each["items"]]
+    assert names == ["c4", "c6", "c5", "two words", "c2", "c1", "c3"]
+    assert rest["_links"] == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "number"),
+    [
+        ({}, "1405"),
+        ([], "1405"),
+        ({"limit": 1001}, "1454"),
+        ({"limit": 0}, "1454"),
+        ({"limit": "5"}, "1454"),
+        ({"limit": True}, "1454"),
+        ({"count": "true"}, "1454"),
+        ({"limit": 5, "count": True}, "1401"),
+        ({"queryString": "name==c1"}, "1451"),
+        ({"queryString": "property=name"}, "1448"),
+        ({"queryString": "property=name~c"}, "1440"),
+        ({"queryString": ["property=name==c1"]}, "1454"),
+        ({"projectionFields": "name"}, "1454"),
+        ({"projectionFields": [1]}, "1454"),
+        ({"orderby": "name desc"}, "1433"),
+        ({"colour": "blue"}, "1451"),
+    ],
+)
+def test_a_wrong_search_is_refused(eight: httpx.Client, body: Any, number: str) -> None:
+    answer = eight.post(f"{LIST}/search", json=body)
+    assert (answer.status_code, code(answer)) == (400, number)
+
+
+def test_every_list_can_be_searched(aep: httpx.Client, chain: Chain) -> None:
+    chain.flow()
+    for kind in (
+        "connections",
+        "sourceConnections",
+        "targetConnections",
+        "flows",
+        "runs",
+        "connectionSpecs",
+        "flowSpecs",
+    ):
+        listed = aep.get(f"{FLOW}/{kind}", params={"limit": 100}).json()
+        answer = aep.post(f"{FLOW}/{kind}/search", json={"limit": 1000})
+        assert (answer.status_code, answer.json()) == (200, listed), kind
+        assert listed["items"] or kind == "runs"
+    assert aep.post(f"{FLOW}/colours/search", json={"limit": 5}).status_code == 404
+
+
+def test_a_search_stays_in_its_sandbox(eight: httpx.Client, platform: Platform) -> None:
+    with platform.client("eight@AdobeOrg", "stage") as stage:
+        assert stage.post(f"{LIST}/search", json={"limit": 5}).json()["items"] == []
+
+
+# --- switches
+
+
+@pytest.mark.parametrize(("setting", "found"), [("works", 1), ("ignored", 2), ("empty", 0), ("refused", None)])
+def test_a_filter_by_the_name_of_a_source_or_target(
+    inside: Callable[..., Any], setting: str, found: int | None
+) -> None:
+    aep = inside(assume={"name_filter": setting}).client()
+    chain = Chain(aep)
+    base, dataset = chain.connection(name="a"), chain.dataset(chain.schema())
+    for name in ("a", "b"):
+        chain.source(base, name=name)
+        chain.target(dataset, name=name)
+    for kind in ("sourceConnections", "targetConnections"):
+        answer = aep.get(f"{FLOW}/{kind}", params={"property": "name==a"})
+        searched = aep.post(f"{FLOW}/{kind}/search", json={"queryString": "property=name==a"})
+        assert answer.status_code == searched.status_code
+        if found is None:
+            assert code(answer) == code(searched) == "1449"
+        else:
+            assert len(answer.json()["items"]) == len(searched.json()["items"]) == found
+    by_base = aep.get(f"{FLOW}/sourceConnections", params={"property": f"baseConnectionId=={base}"})
+    assert len(by_base.json()["items"]) == 2, "other filters work, and so does the name of a connection"
+    assert len(aep.get(LIST, params={"property": "name==a"}).json()["items"]) == 1
+
+
+@pytest.mark.parametrize(("setting", "found"), [("exact", ["Some"]), ("insensitive", ["some", "Some"])])
+def test_the_case_of_texts_in_filters(inside: Callable[..., Any], setting: str, found: list[str]) -> None:
+    aep = inside(assume={"filter_case": setting}).client()
+    ids = [Chain(aep).connection(name=name) for name in ("Some", "some", "other")]
+
+    def names(condition: str) -> list[str]:
+        return [item["name"] for item in aep.get(LIST, params={"property": condition}).json()["items"]]
+
+    assert names("name==Some") == found
+    assert len(names("name!=Some")) == 3 - len(found)
+    assert names(f"id=={ids[2].upper()}") == ([] if setting == "exact" else ["other"])
+
+
+@pytest.mark.parametrize("size", [20, 2])
+def test_how_long_a_page_is_unless_asked(inside: Callable[..., Any], size: int) -> None:
+    aep = inside(assume={"page_size": size}).client()
+    for _ in range(3):
+        Chain(aep).connection()
+    page = aep.get(LIST).json()
+    assert len(page["items"]) == min(size, 3)
+    assert bool(page["_links"]) == (size < 3)
+    assert len(aep.get(LIST, params={"limit": 100}).json()["items"]) == 3
 
 
 def test_runs_are_found_fast_among_ten_thousand(start_platform: Callable[..., Platform], tmp_path: Path) -> None:

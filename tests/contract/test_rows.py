@@ -261,3 +261,25 @@ def test_the_threshold_is_not_reached_by_staying_below_it(server: Server, percen
     case = Case(["n", "text"], ["integer", "string"], rows, False, True, "csv", percent)
     assert case.succeeds is lands
     judge(server, case)
+
+
+def test_of_eight_rows_three_are_refused_and_counted(server: Server) -> None:
+    """Two whole numbers that are none, and one that is missing where the schema demands it."""
+    texts = ["1", "two", "3", None, "5", "6", "7x", "8"]
+    rows = [[number, text, f"row {number}"] for number, text in enumerate(texts)]
+    case = Case(["n", "text", "name"], ["integer", "string", "string"], rows, True, True, "csv", 50)
+    assert case.bad == [1, 3, 6]
+    judge(server, case)
+    with server.caller() as aep:
+        run, dataset = run_it(aep, case, write(case, server.tables))
+        records = run.metrics.recordSummary
+        assert records is not None
+        assert (records.inputRecordCount, records.outputRecordCount, records.failedRecordCount) == (8, 5, 3)
+        assert set(landed(server, dataset, aep.tenant(), case.kinds)) == {0, 2, 4, 5, 7}
+        kept = [json.dumps(error) for error in row_errors(aep, run)]
+        assert [sum(f'"{text}"' in line for line in kept) for text in ("two", "7x", "5")] == [1, 1, 0]
+        assert len(kept) == 3
+        assert aep.batch(run.batch).metrics.failedRecordCount == 3
+        extensions = run.promotion_activity.statusSummary.extensions
+        assert extensions is not None
+        assert [each.recordCount for each in extensions.errors or []] == [3]
