@@ -25,6 +25,8 @@ router = APIRouter()
 _PATH = "/data/foundation/conversion/mappingSets"
 _MAX_LIMIT = 1000
 _MAX_PREVIEW = 1000
+_MAX_PREVIEWED = 50_000
+"""Values that one preview computes at most: rows times mappings."""
 
 
 def mapping_set(store: Store, scope: Scope, id: str, version: int | None = None) -> Document | None:
@@ -105,6 +107,8 @@ def preview(body: JsonBody, caller: CallerDep, services: ServicesDep) -> Respons
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or len(rows) > _MAX_PREVIEW:
         raise _bad(f"data must be an array of at most {_MAX_PREVIEW} objects")
     content = _normal(body.get("mappingSet"))
+    if len(rows) * len(content["mappings"]) > _MAX_PREVIEWED:
+        raise _bad(f"a preview computes at most {_MAX_PREVIEWED} values, rows times mappings")
     try:
         columns = {name: None for row in rows for name in row}
         mapper = Mapper(content["mappings"], _tree(content, caller, services), columns)

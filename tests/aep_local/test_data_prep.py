@@ -130,3 +130,55 @@ def test_preview(aep: httpx.Client, chain: Chain) -> None:
     assert good == {"data": {"_id": "7", "_repo": {"createDate": "2024-02-29T10:00:00Z"}}, "errors": None}
     assert bad["data"] is None
     assert bad["errors"][0]["message"] == "_repo.createDate: text is not a date-time"
+
+
+def test_a_preview_evaluates_expressions(aep: httpx.Client, chain: Chain) -> None:
+    mappings = [
+        {"sourceType": "EXPRESSION", "source": 'concat(upper(given), "-", id)', "destination": "_id"},
+        {"sourceType": "EXPRESSION", "source": 'date(born, "dd.MM.yyyy")', "destination": "person.birthDate"},
+        {"sourceType": "EXPRESSION", "source": "names.nick", "destination": "person.name.fullName"},
+        {"sourceType": "STATIC", "source": 1999, "destination": "person.birthYear"},
+    ]
+    rows = [
+        {"id": 7, "given": "zoë", "born": "29.02.2000", "names": {"nick": "Z"}},
+        {"id": 8, "given": None, "born": "29.02.2001"},
+        {"id": None, "born": None},
+    ]
+    chained = body(chain.schema(), *mappings)
+    answer = aep.post(f"{SETS}/preview", json={"data": rows, "mappingSet": chained})
+    assert answer.status_code == 200, answer.text
+    good, bad, bare = answer.json()
+    person = {"birthDate": "2000-02-29", "name": {"fullName": "Z"}, "birthYear": 1999}
+    assert good == {"data": {"_id": "ZOË-7", "person": person}, "errors": None}
+    assert bad["data"] is None
+    assert [each["message"] for each in bad["errors"]] == [
+        'person.birthDate: date: there is no such date (expression date(born, "dd.MM.yyyy") of column born)'
+    ]
+    assert bare == {"data": {"_id": "-", "person": {"birthYear": 1999}}, "errors": None}
+
+
+def test_a_preview_is_bounded(aep: httpx.Client, chain: Chain) -> None:
+    mappings = [{"source": "Id", "destination": f"{name}"} for name in ("_id", "_repo.createDate", "person.birthDate")]
+    content = body(chain.schema(), *mappings * 30)
+    refused = aep.post(f"{SETS}/preview", json={"data": [{"Id": 1}] * 1000, "mappingSet": content})
+    assert refused.status_code == 400
+    assert "at most 50000 values" in refused.json()["detail"]
+
+
+def test_an_expression_comes_back_as_it_was_sent_and_can_be_sent_again(aep: httpx.Client, chain: Chain) -> None:
+    source = 'iif(is_empty(${First Name}), "?", ${First Name})'
+    mapping = {"sourceType": "EXPRESSION", "source": source, "destination": "_id"}
+    shown = aep.get(f"{SETS}/{create(aep, body(chain.schema(), mapping))}").json()
+    (written,) = shown["mappings"]
+    assert (written["source"], written["sourceAttribute"], written["sourceType"]) == (source, source, "text/x.aep-xl")
+    again = aep.get(f"{SETS}/{create(aep, {key: shown[key] for key in ('outputSchema', 'mappings')})}").json()
+    assert again["mappings"][0]["source"] == source
+
+
+def test_a_replacement_that_is_refused_makes_no_version(aep: httpx.Client, chain: Chain) -> None:
+    schema = chain.schema()
+    id = create(aep, body(schema, {"sourceType": "EXPRESSION", "source": "upper(Id)", "destination": "_id"}))
+    wrong = body(schema, {"sourceType": "EXPRESSION", "source": "uper(Id)", "destination": "_id"})
+    refused = aep.put(f"{SETS}/{id}", json=wrong)
+    assert (refused.status_code, "the function uper does not exist; near names: upper" in refused.text) == (400, True)
+    assert aep.get(f"{SETS}/{id}").json()["version"] == 0

@@ -77,8 +77,9 @@ def _tried(text: str) -> datetime:
 
 
 def _moved(moment: datetime, place: str) -> datetime:
+    there = zone(place)
     try:
-        return moment.astimezone(zone(place))
+        return moment.astimezone(there)
     except (OverflowError, ValueError):
         raise Refused("there is no such date") from None
 

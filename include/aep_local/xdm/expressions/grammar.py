@@ -5,6 +5,7 @@ An LALR parser: time and memory grow with the text's length, whatever the text. 
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any, Final
 
@@ -93,6 +94,7 @@ _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", '"': '"', "'": "'", "\\": "\\"}
 
 
+@functools.lru_cache(maxsize=512)
 def parse(text: str) -> Node:
     """An expression's nodes.
 

@@ -81,13 +81,13 @@ def _to_decimal(value: Any) -> float:
 def _to_float(value: Any) -> float:
     """to_float(text): a number of single precision."""
     try:
-        single: float = struct.unpack("f", struct.pack("f", _double(value)))[0]
+        single: float = struct.unpack("<f", struct.pack("<f", _double(value)))[0]
     except OverflowError:
         raise Refused("number is too large for single precision") from None
     # the shortest digits that mean the same single, so that 12.3456 stays 12.3456
     for digits in range(6, 10):
         short = float(f"{single:.{digits}g}")
-        if struct.pack("f", short) == struct.pack("f", single):
+        if struct.pack("<f", short) == struct.pack("<f", single):
             return short
     return single
 
