@@ -10,13 +10,14 @@ import re
 import secrets
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from aep_local import catalog_listing
+from aep_local.catalog_listing import bad
 from aep_local.core.holdings import BATCHES, DATASETS
-from aep_local.core.problems import Problem, generic
+from aep_local.core.problems import generic
 from aep_local.core.store import Document
 from aep_local.web.gateway import Caller, CallerDep, JsonBody
 from aep_local.web.services import Services, ServicesDep
@@ -24,12 +25,8 @@ from aep_local.xdm import standard as registry_data
 
 router = APIRouter()
 _PATH = "/data/foundation/catalog"
-_MAX_LIMIT = 100
-_DEFAULT_LIMIT = 20
 _CONTENT_TYPE = re.compile(r"application/vnd\.adobe\.(xed|xed-full|xed-full-notext|xsd)\+json;version=1(\.\d+)?")
 _WRITABLE = frozenset({"name", "description", "tags", "enableErrorDiagnostics"})
-_PROPERTY = re.compile(r"([A-Za-z_.]+)(==|!=)(.*)", re.DOTALL)
-_IGNORED = frozenset({"requestDataSource"})
 
 
 @router.post(f"{_PATH}/dataSets")
@@ -37,7 +34,7 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response
     """A new dataset of a schema that exists; names need not be unique."""
     caller.require("datasets", "write")
     if not isinstance(body, dict):
-        raise _bad("the body must be an object")
+        raise bad("the body must be an object")
     now = services.clock.now_ms()
     doc: Document = {
         "id": secrets.token_hex(12),
@@ -68,14 +65,14 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response
 def list_datasets(request: Request, caller: CallerDep, services: ServicesDep) -> Response:
     """Datasets, keyed by id."""
     caller.require("datasets", "read")
-    return _listed(request, services.store.all(DATASETS, caller.scope))
+    return catalog_listing.page(request, services.store.all(DATASETS, caller.scope), _shown)
 
 
 @router.get(f"{_PATH}/dataSets/{{id}}")
-def get_dataset(id: str, caller: CallerDep, services: ServicesDep) -> Response:
-    """One dataset, keyed by its id."""
+def get_dataset(id: str, request: Request, caller: CallerDep, services: ServicesDep) -> Response:
+    """One dataset, keyed by its id; ``properties`` names what to show of it."""
     caller.require("datasets", "read")
-    return JSONResponse({id: _shown(_found(services, caller, DATASETS, id))})
+    return _one(_found(services, caller, DATASETS, id), request)
 
 
 @router.patch(f"{_PATH}/dataSets/{{id}}")
@@ -116,14 +113,14 @@ def list_batches(request: Request, caller: CallerDep, services: ServicesDep) -> 
     """Batches, keyed by id; ``dataSet=`` asks for those of one dataset."""
     caller.require("datasets", "read")
     dataset_id = request.query_params.get("dataSet")
-    return _listed(request, services.store.all(BATCHES, caller.scope, ref=dataset_id))
+    return catalog_listing.page(request, services.store.all(BATCHES, caller.scope, ref=dataset_id), _shown)
 
 
 @router.get(f"{_PATH}/batches/{{id}}")
-def get_batch(id: str, caller: CallerDep, services: ServicesDep) -> Response:
-    """One batch, keyed by its id."""
+def get_batch(id: str, request: Request, caller: CallerDep, services: ServicesDep) -> Response:
+    """One batch, keyed by its id; ``properties`` names what to show of it."""
     caller.require("datasets", "read")
-    return JSONResponse({id: _shown(_found(services, caller, BATCHES, id))})
+    return _one(_found(services, caller, BATCHES, id), request)
 
 
 def _found(services: Services, caller: Caller, kind: str, id: str) -> Document:
@@ -133,71 +130,12 @@ def _found(services: Services, caller: Caller, kind: str, id: str) -> Document:
     return doc
 
 
+def _one(doc: Document, request: Request) -> Response:
+    return JSONResponse({doc["id"]: catalog_listing.chosen(_shown(doc), catalog_listing.fields(request))})
+
+
 def _shown(doc: Document) -> Document:
     return {key: value for key, value in doc.items() if key not in {"id", "_local"}}
-
-
-def _listed(request: Request, docs: list[Document]) -> JSONResponse:
-    """A page of documents: ``limit``, ``start``, ``orderBy``, ``name``, ``tags``, ``property``, ``properties``."""
-    limit, start, order, fields = _DEFAULT_LIMIT, 0, "desc:created", None
-    for key, value in parse_qsl(request.url.query, keep_blank_values=True):
-        match key:
-            case "limit":
-                limit = _whole(value, "limit", 1, _MAX_LIMIT)
-            case "start" | "offset":
-                start = _whole(value, "start", 0, 10**9)
-            case "orderBy":
-                order = value
-            case "properties":
-                fields = frozenset(value.split(","))
-            case "dataSet":
-                pass
-            case _ if key not in _IGNORED:
-                docs = _filtered(docs, key, value)
-    docs = _ordered(docs, order)[start : start + limit]
-    shown = ((doc["id"], _shown(doc)) for doc in docs)
-    return JSONResponse(
-        {id: doc if fields is None else {k: v for k, v in doc.items() if k in fields} for id, doc in shown}
-    )
-
-
-def _filtered(docs: list[Document], key: str, value: str) -> list[Document]:
-    if key == "tags":
-        namespace, _, wanted = value.partition(":")
-        return [doc for doc in docs if wanted in doc.get("tags", {}).get(namespace, [])]
-    if key == "property":
-        match = _PROPERTY.fullmatch(value)
-        if match is None:
-            raise _bad("property must be <path>==<value> or <path>!=<value>; ~ is not served here")
-        path, operator, wanted = match.groups()
-        wanted = wanted[1:-1] if len(wanted) > 1 and wanted[0] == wanted[-1] == '"' else wanted
-        return [doc for doc in docs if (_at(doc, path) == wanted) is (operator == "==")]
-    if key in {"name", "state", "status", "createdUser", "createdClient", "schemaRef.id", "description"}:
-        wanted_values = set(value.split(",")) | {value}
-        return [doc for doc in docs if _at(doc, key) in wanted_values]
-    raise _bad(f"query parameter {key[:50]} is unknown")
-
-
-def _at(doc: Any, path: str) -> str | None:
-    for name in path.split("."):
-        doc = doc.get(name) if isinstance(doc, dict) else None
-    if isinstance(doc, bool):
-        return "true" if doc else "false"
-    return None if doc is None or isinstance(doc, dict | list) else str(doc)
-
-
-def _ordered(docs: list[Document], order: str) -> list[Document]:
-    direction, _, name = order.rpartition(":")
-    if direction not in {"", "asc", "desc"} or name not in {"created", "updated", "name"}:
-        raise _bad("orderBy must be asc:<name> or desc:<name> of created, updated or name")
-    # documents come with the newest first; a stable sort keeps that among equals
-    return sorted(docs, key=lambda doc: doc[name], reverse=direction == "desc")
-
-
-def _whole(text: str, name: str, low: int, high: int) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 11 and low <= int(text) <= high):
-        raise _bad(f"{name} must be a whole number from {low} to {high}")
-    return int(text)
 
 
 def _patched(doc: Document, body: Any) -> Document:
@@ -205,7 +143,7 @@ def _patched(doc: Document, body: Any) -> Document:
     for path, value in _changes(body):
         name, _, rest = path.partition("/")
         if name not in _WRITABLE or (rest and name != "tags"):
-            raise _bad(f"/{path[:100]} cannot be changed")
+            raise bad(f"/{path[:100]} cannot be changed")
         target, key = (changed.setdefault("tags", {}), rest) if rest else (changed, name)
         if value is None:
             target.pop(key, None)
@@ -223,32 +161,32 @@ def _changes(body: Any) -> Iterable[tuple[str, Any]]:
                 yield name, value
         return
     if not isinstance(body, list) or not body:
-        raise _bad("the body must be an object or an array of operations")
+        raise bad("the body must be an object or an array of operations")
     for each in body:
         operation = each.get("op", "") if isinstance(each, dict) else ""
         path = each.get("path", "") if isinstance(each, dict) else ""
         if operation not in {"add", "replace", "remove"} or not isinstance(path, str) or not path.startswith("/"):
-            raise _bad("an operation needs op (add, replace, remove) and path")
+            raise bad("an operation needs op (add, replace, remove) and path")
         if operation != "remove" and each.get("value") is None:
-            raise _bad("an operation needs a value")
+            raise bad("an operation needs a value")
         yield path[1:], None if operation == "remove" else each["value"]
 
 
 def _check_profile(doc: Document, caller: Caller, services: Services) -> None:
     schema = services.store.get("schemas", doc["schemaRef"]["id"], caller.scope)
     if schema is None:
-        raise _bad(f"schemaRef.id {doc['schemaRef']['id'][:200]} is not a schema of this sandbox")
+        raise bad(f"schemaRef.id {doc['schemaRef']['id'][:200]} is not a schema of this sandbox")
     tags = [value.replace(" ", "") for value in doc["tags"].get("unifiedProfile", [])]
     if "enabled:true" in tags and registry_data.UNION_TAG not in schema.get("meta:immutableTags", []):
-        raise _bad("a dataset for Profile needs a schema with the tag union")
+        raise bad("a dataset for Profile needs a schema with the tag union")
 
 
 def _schema_ref(value: Any) -> Document:
     if not isinstance(value, dict) or not isinstance(value.get("id"), str):
-        raise _bad("schemaRef.id is missing")
+        raise bad("schemaRef.id is missing")
     content_type = value.get("contentType")
     if not isinstance(content_type, str) or not _CONTENT_TYPE.fullmatch(content_type.replace(" ", "")):
-        raise _bad("schemaRef.contentType must be application/vnd.adobe.xed+json;version=1")
+        raise bad("schemaRef.contentType must be application/vnd.adobe.xed+json;version=1")
     return {"id": value["id"], "contentType": content_type}
 
 
@@ -258,21 +196,17 @@ def _tags(value: Any) -> Document:
     if not isinstance(value, dict) or not all(
         isinstance(each, list) and all(isinstance(text, str) for text in each) for each in value.values()
     ):
-        raise _bad("tags must map names to arrays of texts")
+        raise bad("tags must map names to arrays of texts")
     return dict(value)
 
 
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise _bad(f"{name} must be a text with content")
+        raise bad(f"{name} must be a text with content")
     return value
 
 
 def _optional_text(value: Any, name: str) -> str:
     if value is not None and not isinstance(value, str):
-        raise _bad(f"{name} must be a text")
+        raise bad(f"{name} must be a text")
     return value or ""
-
-
-def _bad(detail: str) -> Problem:
-    return generic(400, "Bad Request", detail)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -23,6 +24,7 @@ _ROW_ERRORS = "row_errors"
 _SAMPLES = "row_error_samples.json"
 _INPUT_FILES = "input_files"
 _SAMPLE_ROWS = 100
+_PART_ROWS = 1000
 _MAX_ENTRIES = 100
 
 
@@ -32,7 +34,8 @@ def meta(  # noqa: PLR0917 - a request's parameters
 ) -> Response:
     """What is known about a batch beside its rows; ``path`` names a list of files or a file.
 
-    ``row_errors`` lists the files with rejected rows, ``row_errors/<name>`` is one of them (a JSON document a line),
+    ``row_errors`` lists the files with rejected rows, ``row_errors/<name>`` is one of them (a JSON document a line, at
+    most a thousand of them),
     ``row_error_samples.json`` the first of those rows, ``input_files`` lists what was read.
     """
     caller.require("datasets", "read")
@@ -41,9 +44,9 @@ def meta(  # noqa: PLR0917 - a request's parameters
     if path == _INPUT_FILES:
         return _entries([], limit, start)
     if path == _ROW_ERRORS:
-        return _entries([_error_entry(id, file)] if file.exists() else [], limit, start)
-    if path == f"{_ROW_ERRORS}/{file.name}" and file.exists():
-        return FileResponse(file, media_type="application/json")
+        return _entries([_error_entry(id, part) for part in _parts(file)], limit, start)
+    if path.startswith(f"{_ROW_ERRORS}/"):
+        return _content(file, path.removeprefix(f"{_ROW_ERRORS}/"))
     if path == _SAMPLES and file.exists():
         return StreamingResponse(_encoded(islice(lines(file), _SAMPLE_ROWS)), media_type="application/json")
     raise _not_found("the batch has no such path")
@@ -76,7 +79,7 @@ def failed(id: str, caller: CallerDep, services: ServicesDep, limit: int = _MAX_
     caller.require("datasets", "read")
     _found(services, caller, id)
     file = services.engine.landing.row_errors(id)
-    return _entries([_error_entry(id, file)] if file.exists() else [], limit, start)
+    return _entries([_error_entry(id, part) for part in _parts(file)], limit, start)
 
 
 @router.get(f"{_PATH}/files/{{id}}")
@@ -101,9 +104,38 @@ def _landed(services: Services, batch: Document) -> Path | None:
     return file if batch["status"] == "success" and file.exists() else None
 
 
-def _error_entry(id: str, file: Path) -> Document:
-    href = f"{_HOST}{_PATH}/batches/{id}/meta?path={_ROW_ERRORS}/{file.name}"
-    return {"name": file.name, "length": str(file.stat().st_size), "_links": {"self": {"href": href}}}
+class _Part(NamedTuple):
+    """A file with rejected rows as callers see it: a stretch of the one that is kept, in bytes."""
+
+    name: str
+    offset: int
+    length: int
+
+
+def _parts(file: Path) -> list[_Part]:
+    if not file.exists():
+        return []
+    parts: list[_Part] = []
+    offset = 0
+    with file.open("rb") as lines_of_file:
+        while length := sum(map(len, islice(lines_of_file, _PART_ROWS))):
+            parts.append(_Part(f"{file.stem}_{len(parts)}.json", offset, length))
+            offset += length
+    return parts
+
+
+def _content(file: Path, name: str) -> Response:
+    part = next((each for each in _parts(file) if each.name == name), None)
+    if part is None:
+        raise _not_found("the batch has no such path")
+    with file.open("rb") as kept:
+        kept.seek(part.offset)
+        return Response(kept.read(part.length), media_type="application/json")
+
+
+def _error_entry(id: str, part: _Part) -> Document:
+    href = f"{_HOST}{_PATH}/batches/{id}/meta?path={_ROW_ERRORS}/{part.name}"
+    return {"name": part.name, "length": str(part.length), "_links": {"self": {"href": href}}}
 
 
 def _entries(entries: list[Document], limit: int, start: int) -> Response:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from .conftest import FLOW, SERVICENOW, Platform
+from .conftest import Inside
 from .lake import Lake, batch_id, counts, field, status
 
 EXPORT = "/data/foundation/export"
@@ -17,13 +17,12 @@ OPTIONS = {"errorDiagnosticsEnabled": True, "partialIngestionPercent": 50}
 
 
 @pytest.fixture
-def lake(start_platform: Callable[..., Platform], tmp_path: Path, org: str) -> Iterator[Lake]:
+def lake(inside: Callable[..., Inside], tmp_path: Path) -> Lake:
     tables = tmp_path / "tables"
     tables.mkdir()
     (tables / "t.csv").write_text("n,name\n1,a\nx,b\n3,c\n", encoding="utf-8")
-    platform = start_platform(tables=tables)
-    with platform.client(org) as client:
-        yield Lake(platform, client)
+    platform = inside(tables=tables)
+    return Lake(platform, platform.client())
 
 
 def run_once(lake: Lake, **options: object) -> tuple[dict, str]:
@@ -59,6 +58,36 @@ def test_following_the_links_to_the_rejected_rows(lake: Lake) -> None:
     assert batch["metrics"]["failedRecordCount"] == 1
 
 
+def test_many_rejected_rows_are_listed_page_by_page(inside: Callable[..., Inside], tmp_path: Path) -> None:
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    rows = 2345
+    (tables / "t.csv").write_text("n,name\n0,good\n" + "".join(f"x,{each}\n" for each in range(rows)), encoding="utf-8")
+    platform = inside(tables=tables)
+    lake = Lake(platform, platform.client())
+    run, _ = run_once(lake, errorDiagnosticsEnabled=True, partialIngestionPercent=100)
+    assert counts(run)[2] == rows
+    path = f"{EXPORT}/batches/{batch_id(run)}/meta"
+    entries = []
+    for start in range(4):
+        page = lake.ok("GET", path, params={"path": "row_errors", "limit": 1, "start": start})
+        assert page["_page"] == {"count": len(page["data"]), "limit": 1}
+        entries += page["data"]
+    assert entries == lake.ok("GET", path, params={"path": "row_errors"})["data"]
+    assert len(entries) == len({each["name"] for each in entries}) == 3
+    names = []
+    for entry in entries:
+        content = lake.client.get(rebased(entry["_links"]["self"]["href"])).content
+        assert len(content) == int(entry["length"])
+        names += [json.loads(line)["row"]["name"] for line in content.splitlines()]
+    assert names == [str(each) for each in range(rows)]
+    assert len(lake.client.get(path, params={"path": "row_error_samples.json"}).text.splitlines()) == 100
+    for wrong in ({"limit": 0}, {"limit": 101}, {"start": -1}, {"limit": "many"}, {"start": "9" * 5000}):
+        answer = lake.client.get(path, params={"path": "row_errors"} | wrong)
+        assert answer.status_code == 400
+        assert {"type", "title", "status", "detail"} <= set(answer.json())
+
+
 def test_downloading_the_landed_file(lake: Lake) -> None:
     run, dataset = run_once(lake, **OPTIONS)
     (entry,) = lake.ok("GET", f"{EXPORT}/batches/{batch_id(run)}/files")["data"]
@@ -81,33 +110,3 @@ def test_a_failed_batch_has_no_file(lake: Lake) -> None:
     assert lake.client.get(f"{EXPORT}/batches/none/files").status_code == 404
     other = lake.client.get(f"{EXPORT}/batches/{id}/files", headers={"x-sandbox-name": "dev"})
     assert other.status_code == 404
-
-
-ACCOUNTS = f"""
-organisations: [{{id: ORG, sandboxes: [prod]}}]
-clients: [{{id: tester, secret: s3cret, organisation: ORG}}]
-source_credentials:
-  - connector: {SERVICENOW}
-    params: {{username: ann, password: right}}
-"""
-
-
-def test_credentials_that_are_no_longer_right_fail_the_run(
-    start_platform: Callable[..., Platform], tmp_path: Path, org: str
-) -> None:
-    tables = tmp_path / "tables"
-    tables.mkdir()
-    (tables / "t.csv").write_text("n\n1\n", encoding="utf-8")
-    accounts = tmp_path / "accounts.yaml"
-    accounts.write_text(ACCOUNTS.replace("ORG", org), encoding="utf-8")
-    platform = start_platform("--accounts", str(accounts), tables=tables)
-    with platform.client(org) as client:
-        lake = Lake(platform, client)
-        columns = [{"name": "n", "type": "integer", "xdm": {"type": "integer"}}]
-        schema = lake.schema({"n": {"type": "integer"}})
-        flow, dataset = lake.flow("t", schema, lake.same(["n"]), columns=columns)
-        (run,) = lake.ended(flow)
-        assert status(run) == "failed"
-        assert run["metrics"]["statusSummary"]["errors"][0]["code"] == "CONNECTOR-1001-500"
-        assert lake.files(dataset) == []
-        assert lake.ok("GET", f"{FLOW}/flows/{flow}")["items"][0]["lastRunDetails"]["state"] == "failed"

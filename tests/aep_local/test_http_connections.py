@@ -376,14 +376,16 @@ def test_the_next_run_of_a_flow_uses_the_new_credentials(inside: Callable[..., I
     body["scheduleParams"]["startTime"] = int(time.time()) + 5
     flow = chain.flow(body)
 
-    def states() -> list[str]:
+    def summaries() -> dict[str, Any]:
         runs = aep.get(f"{FLOW}/runs", params={"property": f"flowId=={flow}"}).json()["items"]
-        return [run["metrics"]["statusSummary"]["status"] for run in runs]
+        return {run["metrics"]["statusSummary"]["status"]: run["metrics"]["statusSummary"] for run in runs}
 
-    awaited(lambda: "failed" in states())
-    assert "success" not in states()
+    awaited(lambda: "failed" in summaries())
+    assert summaries()["failed"]["errors"][0]["code"] == "CONNECTOR-1001-500"
+    assert "success" not in summaries()
+    assert chain.get(f"{FLOW}/flows/{flow}")["lastRunDetails"]["state"] == "failed"
     assert rotate(aep, f"{BASE}/{base}", RIGHT).status_code == 200
-    awaited(lambda: "success" in states())
+    awaited(lambda: "success" in summaries())
 
 
 def awaited(true: Callable[[], bool], seconds: float = 15) -> None:

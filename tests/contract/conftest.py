@@ -61,7 +61,6 @@ def parts(aep: Caller) -> Parts:
 # What the platform does not do yet, by what the test's id holds. Strict: who serves it deletes the line.
 NOT_YET = {
     "test_duplicate_names_of_connections[refused]": "POST /connections takes a name twice under either setting",
-    "test_datasets_by_a_pattern_of_their_name": "Catalog's filter property=name~^re answers 400",
 }
 
 
