@@ -25,7 +25,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from aep_provider.dataflows.chain import ensure_dataflow
+from aep_provider.resources.chain import ensure_dataflow
 from aep_provider.platform.client import AepClient
 from aep_provider.platform.settings import AepSettings
 from aep_provider.resources.authentication import SourceLogin, credentials

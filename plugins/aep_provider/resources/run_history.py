@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aep_provider.platform.paging import flow_service_items
 from aep_provider.resources import flow_service
 from aep_provider.resources.run import COLLECTION, of_flow, window_of
-from aep_provider.resources.window import Window, merged, window_from, windows_from
+from aep_provider.resources.window import Edges, Window, merged, windows_from
 from aep_provider.verdict import RunState, Verdict, judge, milliseconds
 
 if TYPE_CHECKING:
@@ -100,7 +100,14 @@ def remember_run(ledger: Ledger, run_id: str, window: Window) -> None:
 
 
 def read_history(
-    client: AepClient, flow_id: str, ledger: Ledger, *, now: float, settle_seconds: float, whole: bool = False
+    client: AepClient,
+    flow_id: str,
+    ledger: Ledger,
+    *,
+    now: float,
+    settle_seconds: float,
+    edges: Edges = Edges.START_INCLUSIVE,
+    whole: bool = False,
 ) -> History:
     """
     Return what a flow has done, with as few requests as the ledger allows.
@@ -114,10 +121,12 @@ def read_history(
     settled = _Settled() if whole else _Settled.read(ledger, flow_id)
     recent: list[PastRun] = []
     for document in flow_service_items(client, flow_service.path_of(COLLECTION), of_flow(flow_id)):
-        run = _past_run(document, ledger)
+        run = _past_run(document, ledger, edges)
         if not whole and (not run.created_at or (recent and run.created_at > recent[-1].created_at)):
             log.info("The runs of flow %s are not listed with the newest first: reading all of them", flow_id)
-            return read_history(client, flow_id, ledger, now=now, settle_seconds=settle_seconds, whole=True)
+            return read_history(
+                client, flow_id, ledger, now=now, settle_seconds=settle_seconds, edges=edges, whole=True
+            )
         if run.created_at < settled.until:
             break
         recent.append(run)
@@ -127,10 +136,10 @@ def read_history(
     return History(flow_id, recent, [*settled.covered, *settled.failed])
 
 
-def _past_run(document: Mapping[str, Any], ledger: Ledger) -> PastRun:
+def _past_run(document: Mapping[str, Any], ledger: Ledger, edges: Edges) -> PastRun:
     verdict = judge(document)
     told = window_of(document)
-    window = window_from(*told) if told else _kept_window(ledger, verdict.run_id)
+    window = edges.read(*told) if told else _kept_window(ledger, verdict.run_id)
     return PastRun(verdict.run_id, verdict, window, milliseconds(document.get("createdAt")) or 0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Final, Self
 
 from aep_provider.errors import AepConfigError
@@ -67,10 +68,41 @@ class Window:
         return f"{_iso(self.start)} to {_iso(self.end)}"
 
 
-def window_from(start_ms: int, end_ms: int) -> Window | None:
-    """Return the window that a run tells in epoch milliseconds, None for one that takes no time."""
-    start, end = max(0, start_ms // 1000), -(-end_ms // 1000)
-    return Window(start, end) if start < end <= _LATEST else None
+class Edges(StrEnum):
+    """
+    Which of the edges that a run is sent AEP counts in. Its documents do not say (contract U24), so it can be told.
+
+    Windows must follow each other without gap and overlap whatever AEP does. Where it counts in both edges, or neither, one
+    of them is sent a second off, which is right for dates in whole seconds.
+    """
+
+    START_INCLUSIVE = "start_inclusive"
+    END_INCLUSIVE = "end_inclusive"
+    """Follow each other just as well: a row on an edge comes with the window before."""
+    BOTH_INCLUSIVE = "both_inclusive"
+    NEITHER_INCLUSIVE = "neither_inclusive"
+
+    def sent(self, window: Window) -> tuple[int, int]:
+        """Return the edges to send, epoch seconds."""
+        match self:
+            case Edges.BOTH_INCLUSIVE:
+                return window.start, window.end - 1
+            case Edges.NEITHER_INCLUSIVE:
+                return max(0, window.start - 1), window.end
+            case _:
+                return window.start, window.end
+
+    def read(self, start_ms: int, end_ms: int) -> Window | None:
+        """Return the window of a run that tells its edges in epoch milliseconds, None for one that takes no time."""
+        start, end = max(0, start_ms // 1000), -(-end_ms // 1000)
+        match self:
+            case Edges.BOTH_INCLUSIVE:
+                end += 1
+            case Edges.NEITHER_INCLUSIVE:
+                start += 1 if start else 0
+            case _:
+                pass
+        return Window(start, end) if start < end <= _LATEST else None
 
 
 def merged(windows: Iterable[Window]) -> list[Window]:

@@ -20,6 +20,7 @@ from aep_provider.errors import (
     AepConfigError,
     AepDuplicateError,
     AepError,
+    AepInvalidRequestError,
     AepNotFoundError,
     AepRunFailedError,
 )
@@ -30,7 +31,7 @@ from aep_provider.resources.retrigger import SETTLE_SECONDS, retrigger
 from aep_provider.resources.run import COLLECTION, read_run
 from aep_provider.resources.run_history import History, Ledger, NoLedger, PastRun, read_history, remember_run
 from aep_provider.resources.schedule import ON_DEMAND_START
-from aep_provider.resources.window import Window
+from aep_provider.resources.window import Edges, Window
 from aep_provider.verdict import RunState, Verdict, judge
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_BEFORE_START = 1380
 _SETTLED_STATES = ("enabled", "disabled")
 
 
@@ -68,6 +70,7 @@ class WindowRequest:
     :param delta_column: goes with every run; AEP holds a flow to that of its first. None leaves it to the flow.
     :param delta_format: how its dates are written, where the source has a format of its own.
     :param earlier_flow_ids: flows that loaded the same dataset before this one: their windows count as done.
+    :param edges: which edges AEP counts in.
     :param force: post a run even if the window is loaded already: its rows are appended again.
     """
 
@@ -77,6 +80,7 @@ class WindowRequest:
     delta_format: str | None = None
     on_failed: OnFailedRun = OnFailedRun.RETRIGGER
     earlier_flow_ids: Sequence[str] = ()
+    edges: Edges = Edges.START_INCLUSIVE
     force: bool = False
 
 
@@ -171,6 +175,7 @@ class _Loading:
             self.ledger,
             now=self.patience.now(),
             settle_seconds=self.patience.settle_seconds,
+            edges=self.request.edges,
             whole=whole,
         )
 
@@ -326,6 +331,7 @@ class _Loading:
                     # Nothing was started, so the next try need not look for it.
                     self.memory.remember({})
                     self.ledger.set(self._intent_key(), {"at": 0})
+                    _refuse_early(error)
                     raise
                 log.warning("Posting a run for %s had no clear answer, looking for it: %s", self.window, error)
                 run_id = self._look(at, known)
@@ -338,17 +344,13 @@ class _Loading:
         raise AssertionError("the last attempt returns or raises")
 
     def _params(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        params: dict[str, Any] = {
-            "startTime": int(time.time()),
-            "windowStartTime": self.window.start,
-            "windowEndTime": self.window.end,
-        }
-        # AEP takes it from the first run and holds the flow to it; its runSpec asks for it in every run.
+        start, end = self.request.edges.sent(self.window)
+        # AEP takes the delta column from the first run and holds the flow to it; its runSpec asks for it in every run.
         delta = {"name": self.request.delta_column or _held_delta(document)}
         if self.request.delta_format:
             delta["dateFormat"] = self.request.delta_format
-        params["deltaColumn"] = delta
-        return params
+        times = {"startTime": int(time.time()), "windowStartTime": start, "windowEndTime": end}
+        return {**times, "deltaColumn": delta}
 
     def _intent_key(self) -> str:
         return f"aep_intent:{self.request.flow_id}:{self.window.start}-{self.window.end}"
@@ -405,6 +407,16 @@ class _Nested:
 
     def remember(self, note: Mapping[str, Any]) -> None:
         self._outer.remember({**self._note, "run": note["run"], "retrigger": dict(note)})
+
+
+def _refuse_early(error: AepError) -> None:
+    """An on-demand flow starts so late that AEP never runs it by itself, and its runs are posted before that."""
+    if isinstance(error, AepInvalidRequestError) and error.number == _BEFORE_START:
+        raise AepConfigError(
+            f"AEP takes no run of this flow before the flow's start time ({error}). On-demand flows start in 2038, so that "
+            "AEP does not run them by itself besides: here, windows cannot be loaded without the risk of rows that come "
+            "twice. Use a recurring dataflow instead."
+        ) from error
 
 
 def _new_id(body: Any) -> str:
