@@ -247,9 +247,13 @@ def test_what_cannot_be_computed(text: str, reason: str) -> None:
 
 
 def test_the_deepest_expression_is_evaluated() -> None:
-    depth = MAX_DEPTH - 1
+    depth = MAX_DEPTH - 2
     assert value("-" * depth + "1") == (-1) ** depth
     assert value("upper(" * depth + "'a'" + ")" * depth) == "A"
+    assert value("iif(true, " * depth + "1" + ", 2)" * depth) == 1
+    assert value("coalesce(null, " * depth + "'a'" + ")" * depth) == "a"
+    assert value("true ? (" * depth + "1" + ") : 2" * depth) == 1
+    assert value("[" * depth + "1" + "]" * depth + " == " + "[" * depth + "1" + "]" * depth) is True
     assert value("(" * 2000 + "1" + ")" * 2000) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -161,6 +162,7 @@ def test_value(text: str, expected: Any) -> None:
         ('set_date_part("week", 1, at)', "set_date_part: this part of a date cannot be set"),
         ('set_date_part("year", 2023, day)', "set_date_part: there is no such date"),
         ('make_date_time(2023, 2, 29, 0, 0, 0, 0, "UTC")', "make_date_time: there is no such date"),
+        ('make_date_time(1, 1, 1, 0, 0, 0, 0, "Asia/Tokyo")', "make_date_time: there is no such date"),
         ('make_date_time(2024, 2, 29, 0, 0, 0, 0, "Mars")', "make_date_time: the time zone is unknown"),
         ('zone_date_to_zone(at, "/etc/localtime")', "zone_date_to_zone: the time zone is unknown"),
         ('zone_date_to_zone("9999-12-31T23:00:00Z", "Asia/Tokyo")', "zone_date_to_zone: there is no such date"),
@@ -170,6 +172,13 @@ def test_refused(text: str, reason: str) -> None:
     with pytest.raises(Refused) as caught:
         value(text, ROW)
     assert str(caught.value).startswith(reason)
+
+
+def test_no_text_takes_long() -> None:
+    began = time.process_time()
+    with pytest.raises(Refused):
+        value('date(x, "zVO")', {"x": "A" * 5000 + "!"})
+    assert time.process_time() - began < 1
 
 
 def test_a_moment_lands_in_utc() -> None:

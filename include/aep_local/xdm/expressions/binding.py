@@ -40,7 +40,7 @@ def bind(node: Node, columns: Iterable[str] | None) -> Expression:
     evaluate = binding.bound(node)
     if binding.unknown:
         raise ExpressionError("; ".join(binding.unknown))
-    return Expression(tuple(dict.fromkeys(binding.read)), _guarded(evaluate))
+    return Expression(tuple(dict.fromkeys(binding.read)), evaluate)
 
 
 class _Binding:
@@ -89,16 +89,6 @@ class _Binding:
             self.read.append(found[0])
         value: Evaluate = inside(*found) if found is not None else lambda _row: None
         return _called(FUNCTIONS[name], [value])
-
-
-def _guarded(evaluate: Evaluate) -> Evaluate:
-    def run(row: Any) -> Any:
-        try:
-            return evaluate(row)
-        except RecursionError:
-            raise Refused("the values nest too deep") from None
-
-    return run
 
 
 def _called(function: Function, arguments: list[Evaluate]) -> Evaluate:

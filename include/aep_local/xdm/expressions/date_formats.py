@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from aep_local.xdm.values import Refused
 
 _MAX_FORMAT: Final = 100
-MAX_DATE: Final = 200
+_MAX_DATE: Final = 200
 """Characters in a text that is read as a date."""
 
 _MONTHS: Final = list(calendar.month_name)[1:]
@@ -74,7 +74,7 @@ class DateFormat:
         """
         if self._reader is None:
             self._reader = re.compile(_pattern(self._steps), re.ASCII | re.IGNORECASE)
-        match = self._reader.fullmatch(text.strip()) if len(text) <= MAX_DATE else None
+        match = self._reader.fullmatch(text.strip()) if len(text) <= _MAX_DATE else None
         if match is None:
             raise Refused("text does not have the date format")
         found = {name[0]: value for name, value in match.groupdict().items()}

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from aep_local.xdm.expressions.date_formats import MAX_DATE, date_format, settled, zone
+from aep_local.xdm.expressions.date_formats import date_format, settled, zone
 from aep_local.xdm.expressions.signatures import INTEGER, NULLABLE_TEXT, TEXT, Category, Parameter, as_date_text
 from aep_local.xdm.values import Refused, to_moment
 
@@ -50,8 +50,6 @@ def to_zoned(value: Any) -> datetime:
     if not isinstance(value, str):
         as_date_text(value)
     text = value.strip()
-    if len(text) > MAX_DATE:
-        raise Refused("text is too long for a date")
     wall, _, place = text.rpartition(" ")
     if wall and place[:1].isalpha() and place.upper() not in {"AM", "PM"}:
         return settled(_guessed(wall).replace(tzinfo=None), zone(place))

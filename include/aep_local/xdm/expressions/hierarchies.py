@@ -29,6 +29,8 @@ ARRAYS: Final = Category("Hierarchies - Arrays")
 CHOICES: Final = Category("Logical operators")
 SPECIAL: Final = Category("Special operations")
 
+_MAX_NESTED: Final = 64
+
 
 # --- objects
 
@@ -104,7 +106,16 @@ def _json_to_object(text: str) -> Any:
         json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise Refused("text is not JSON") from None
+    if _deeper(found, _MAX_NESTED):
+        raise Refused(f"the JSON nests deeper than {_MAX_NESTED}")
     return found
+
+
+def _deeper(value: Any, than: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    parts = value.values() if isinstance(value, dict) else value
+    return than == 0 or any(_deeper(each, than - 1) for each in parts)
 
 
 def _finite(digits: str) -> float:
