@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
@@ -67,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(problems.Problem, problems.answer)
     app.add_exception_handler(HTTPException, _no_route)
     app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
     for part in _PARTS:
         app.include_router(part.router)
@@ -142,7 +144,8 @@ def _delay(seconds: float) -> Callable[[Request, Callable[[Request], Awaitable[R
 async def _no_route(_request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     message = {404: "Resource not found", 405: "Method not allowed"}.get(status, "The request cannot be served")
-    return JSONResponse({"error_code": f"{status}000", "message": message}, status_code=status)
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return JSONResponse({"error_code": f"{status}000", "message": message}, status_code=status, headers=headers)
 
 
 async def _unreadable(_request: Request, _error: Exception) -> JSONResponse:
@@ -153,6 +156,11 @@ async def _unreadable(_request: Request, _error: Exception) -> JSONResponse:
         "detail": "A parameter is wrong",
     }
     return JSONResponse(body, status_code=400)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """The caller hung up before its body had arrived. Nobody reads this; the access log shows the status."""
+    return Response(status_code=499)
 
 
 async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:

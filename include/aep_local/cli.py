@@ -20,6 +20,8 @@ from pydantic import ValidationError
 from aep_local.app import create_app
 from aep_local.core.settings import Assumptions, Settings
 
+_MAX_HEAD_BYTES = 64 * 1024
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 after a clean stop, 2 when it was called wrongly, 1 when it cannot serve."""
@@ -115,6 +117,9 @@ def _serve(app: FastAPI, listener: socket.socket) -> None:
         log_config=None,
         log_level="warning",
         timeout_graceful_shutdown=5,
+        # The other parser takes a request line and headers of any size; this one stops here, with a plain 400.
+        http="h11",
+        h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
         server_header=False,
     )
     # uvicorn repeats the signal that stopped it once everything is closed; then these end the process without a noise.

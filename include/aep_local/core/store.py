@@ -52,6 +52,8 @@ CREATE INDEX IF NOT EXISTS documents_by_ref ON documents (kind, org, sandbox, re
 CREATE INDEX IF NOT EXISTS documents_by_due ON documents (kind, due_ms) WHERE due_ms IS NOT NULL;
 """
 _PAGE = 200
+_LAST = 2**62
+"""Beyond every position; what a caller names may be further out than SQLite's integers go."""
 
 
 class Store:
@@ -179,7 +181,7 @@ class Store:
         condition = "kind = ? AND org = ? AND sandbox = ?" + ("" if ref is None else " AND ref = ?")
         key = (kind, *scope) if ref is None else (kind, *scope, ref)
         sql = f"SELECT seq, doc FROM documents WHERE {condition} AND seq < ? ORDER BY seq DESC LIMIT {_PAGE}"  # noqa: S608 - built from constants
-        position = 2**62 if before is None else before
+        position = _LAST if before is None else max(-_LAST, min(before, _LAST))
         while rows := self._query(sql, (*key, position)):
             for seq, doc in rows:
                 yield seq, json.loads(doc)
