@@ -531,6 +531,24 @@ def test_a_run_before_the_flows_start(switched: Callable[..., OnDemand], setting
         time.sleep(0.01)
 
 
+@pytest.mark.parametrize(("setting", "told"), [("whole", True), ("bare", False)])
+def test_what_a_failed_run_tells(switched: Callable[..., OnDemand], setting: str, told: bool) -> None:
+    flow = switched(assume={"failed_run_document": setting, "run_appears_after_seconds": 0})
+    good = flow.run(flow.posted())
+    flow.table.unlink()
+    bad = flow.run(flow.posted())
+    for run, expected in ((good, True), (bad, told)):
+        assert ("recordSummary" in run["metrics"]) is expected
+        assert ("completedAtUTC" in run["metrics"]["durationSummary"]) is expected
+    assert flow.lake.runs(flow.id) == [bad, good]
+
+
+def test_what_is_no_parameter_is_not_echoed(demand: Any) -> None:
+    flow = demand()
+    run = flow.run(flow.posted(colour="blue"))
+    assert set(run["params"]) == {"startTime", "windowStartTime", "windowEndTime", "deltaColumn"}
+
+
 @pytest.mark.parametrize("setting", ["allowed", "refused"])
 def test_doing_a_run_again_twice(switched: Callable[..., OnDemand], setting: str) -> None:
     flow = switched(assume={"retrigger_again": setting})
@@ -574,6 +592,8 @@ def test_the_words_for_a_runs_status(inside: Inside, tmp_path: Path, setting: st
     ended(waiting, words[0])
     partial = ended(flow.posted(), words[1])
     assert partial["activities"][1]["statusSummary"]["status"] == words[1]
+    clean = {"partial": "success", "provider": "SUCCESS"}.get(setting, words[1])
+    ended(flow.posted(MIDNIGHT + 2 * HOUR, MIDNIGHT + 4 * HOUR), clean)
     table.unlink()
     failed = ended(flow.posted(), words[2])["id"]
     found = flow.lake.ok("GET", RUNS, params={"property": f"metrics.statusSummary.status=={words[2]}"})["items"]

@@ -26,6 +26,7 @@ SETTINGS: dict[str, list[str]] = {
     "post_runs_answer": ["items", "id", "run"],
     "retrigger_again": ["allowed", "refused"],
     "run_statuses": ["documented", "partial", "capitalised", "provider"],
+    "failed_run_document": ["whole", "bare"],
     "once_flow_patch": ["accepted", "refused"],
     "start_time_skew": ["0", "600"],
     "duplicate_names": ["allowed", "refused"],

@@ -40,6 +40,10 @@ class Assumptions(BaseModel):
         description="the words for a run's status: scheduled inProgress success failed; the same with partialSuccess; "
         "Waiting Processing Success Failed; or SCHEDULED IN_PROGRESS SUCCESS PARTIAL_SUCCESS FAILED",
     )
+    failed_run_document: Literal["whole", "bare"] = Field(
+        default="whole",
+        description="a failed run tells its end and its records, or neither completedAtUTC nor recordSummary",
+    )
     once_flow_patch: Literal["accepted", "refused"] = Field(
         default="accepted",
         description="a flow of frequency once may be changed while it holds the Copy that its first posted run wrote, "

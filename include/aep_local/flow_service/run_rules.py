@@ -14,6 +14,7 @@ from aep_local.web import documents
 from aep_local.web.gateway import Caller
 from aep_local.web.services import Services
 
+_PARAMS = ("startTime", "windowStartTime", "windowEndTime", "deltaColumn")
 _NOT_SECONDS = 10**11
 """From here on a number is epoch milliseconds, which would be a window thousands of years away."""
 
@@ -22,7 +23,7 @@ _NOT_SECONDS = 10**11
 class PostedRun:
     """A request for a run on demand; moments in epoch seconds.
 
-    :param params: the parameters as they were sent.
+    :param params: the known ones of its parameters, as they were sent.
     :param start: when the run is to begin; None for now.
     :param delta: the delta column as sent.
     """
@@ -52,7 +53,8 @@ def read(body: Document) -> PostedRun:
     delta = params.get("deltaColumn")
     if delta is not None:
         flow_rules.check_delta_column(delta)
-    return PostedRun(flow_id, params, start, window_start, window_end, delta)
+    echoed = {name: params[name] for name in _PARAMS if name in params}
+    return PostedRun(flow_id, echoed, start, window_start, window_end, delta)
 
 
 def _moment(params: Document, name: str) -> int:
