@@ -15,15 +15,14 @@ from aep_provider.errors import (
     AepConfigError,
     AepError,
     AepNotFoundError,
-    AepRunFailedError,
-    AepRunPartialError,
 )
-from aep_provider.operators.base import ReachesAep, final_errors_end_the_task, publish
+from aep_provider.operators.base import ReachesAep, final_errors_end_the_task
 from aep_provider.operators.rendered import epoch_seconds, number, text, whole_number
+from aep_provider.operators.run_outcome import conclude
 from aep_provider.provider_info import DEFAULT_CONN_ID
 from aep_provider.resources.run import first_since, read_run, runs_of
 from aep_provider.triggers.flow_run import EVENT_ENDED, EVENT_ERROR, AepFlowRunTrigger, checked_event
-from aep_provider.verdict import RunState, Tolerance, Verdict, judge, verdict_of
+from aep_provider.verdict import Tolerance, Verdict, judge, verdict_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -161,20 +160,8 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
         return verdict
 
     def _end(self, context: Context, verdict: Verdict) -> str:
-        """Publish, then fail if the run did, so that what arrived can be read either way."""
-        outcome = verdict.as_json()
-        run_id = outcome.pop("run_id")
-        publish(context, **outcome)
-        if self._tolerance().bears(verdict):
-            self.log.info("%s", verdict.in_words())
-            return str(run_id)
-        if verdict.state is RunState.PARTIAL:
-            raise AepRunPartialError(
-                f"{verdict.in_words()}. The other rows are in the dataset",
-                hint="Mend the rows at the source, or bear them with max_rejected_rows or max_rejected_percent",
-                final=True,
-            )
-        raise AepRunFailedError(verdict.in_words(), final=True)
+        self.log.info("%s", verdict.in_words())
+        return conclude(context, verdict, self._tolerance())
 
     def _tolerance(self) -> Tolerance:
         return Tolerance(

@@ -1,0 +1,272 @@
+"""Loading one window of an on-demand dataflow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import conf
+
+from aep_provider.errors import AepAnswerError, AepConfigError, AepError, AepNotFoundError, AepRunTimeoutError
+from aep_provider.operators.base import AepBaseOperator, TaskMemory, final_errors_end_the_task, publish
+from aep_provider.operators.ledger import assets_of, ledger_of
+from aep_provider.operators.rendered import listed, number, text, truth, whole_number
+from aep_provider.operators.run_outcome import conclude, tell_assets
+from aep_provider.operators.windows import window_of_task
+from aep_provider.resources.ensure import Patience
+from aep_provider.resources.retrigger import SETTLE_SECONDS
+from aep_provider.resources.run import read_run
+from aep_provider.resources.window import Edges, Window
+from aep_provider.resources.window_run import OnFailedRun, WindowRequest, start_window
+from aep_provider.triggers.flow_run import EVENT_ENDED, EVENT_ERROR, AepFlowRunTrigger, checked_event
+from aep_provider.verdict import Tolerance, Verdict, judge, verdict_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from aep_provider.hooks.aep import AepHook
+
+_FIRST_PAUSE_SECONDS = 1.0
+
+
+class AepCreateFlowRunOperator(AepBaseOperator):
+    """
+    Load one window of an on-demand dataflow, once, and say what arrived.
+
+    The window is the data interval of a scheduled or backfill run, or what the parameters name. A run of this window that
+    goes on or ended well is taken over, whoever posted it.
+
+    :param flow_id: the flow, of frequency ``on_demand``.
+    :param window_start: first moment of the window, ISO 8601 or epoch seconds; None takes the data interval.
+    :param window_end: the moment after its last one.
+    :param delta_column: the column by whose dates a run finds its rows. It goes with every run; AEP holds the flow to that
+        of its first one.
+    :param delta_format: how its dates are written, where the source has a format of its own.
+    :param lag: seconds to wait after the window's end for rows that come late.
+    :param on_failed_run: what to do when the window's last run failed: ``retrigger`` it, post a ``new`` one, or ``fail``.
+    :param earlier_flow_ids: flows that loaded the same dataset before: their windows count as done.
+    :param force: post a run even if the window was loaded: its rows are appended again.
+    :param wait: wait for the run to end; otherwise hand its id over, for example to the sensor.
+    :param deferrable: wait in the triggerer; otherwise in the worker.
+    :param poll_interval: seconds between two looks at the most.
+    :param timeout: seconds to wait for the run's end. It goes on in AEP, and the next try takes it over.
+    :param settle_seconds: how late a posted run may appear in AEP's lists. So long it is looked for before another is posted.
+    :param max_rejected_rows: how many rejected rows are borne.
+    :param max_rejected_percent: which share of the rows read may be rejected, 0 to 100. A run within either bound passes.
+
+    *Idempotency*: before the request leaves, flow, window and moment are kept in the task's state, and the id right after. A
+    retry, and a cleared task too, takes the same run over; after an answer that never came it is looked for. Give the task
+    the dataset's :class:`~airflow.sdk.Asset` as an outlet: then all tasks that load it know of each other's runs, also where
+    AEP does not tell their windows. A partly successful window is never posted again, except with ``force``.
+
+    *XCom*: ``return_value`` is the id of the run; ``window_start`` and ``window_end`` (ISO 8601, UTC), ``how`` the run was come
+    by, and with ``wait`` what the sensor tells: ``state``, ``rows_read``, ``rows_written``, ``rows_rejected``, ``reasons``,
+    ``batch_ids``, ``started_at`` and ``completed_at`` (epoch milliseconds). The events of the outlets carry the same.
+
+    :raises AirflowFailException: what repeating cannot mend, such as windows that share rows.
+    :raises AepRunFailedError: the run failed; the next try does as ``on_failed_run`` says.
+    """
+
+    template_fields: Sequence[str] = (
+        *AepBaseOperator.template_fields,
+        "flow_id",
+        "window_start",
+        "window_end",
+        "delta_column",
+        "delta_format",
+        "lag",
+        "on_failed_run",
+        "earlier_flow_ids",
+        "force",
+        "max_rejected_rows",
+        "max_rejected_percent",
+    )
+
+    def __init__(
+        self,
+        *,
+        flow_id: str,
+        window_start: str | int | datetime | None = None,
+        window_end: str | int | datetime | None = None,
+        delta_column: str | None = None,
+        delta_format: str | None = None,
+        lag: float | str = 0,
+        on_failed_run: str = OnFailedRun.RETRIGGER,
+        earlier_flow_ids: Sequence[str] | str | None = None,
+        force: bool | str = False,
+        wait: bool = True,
+        deferrable: bool = True,
+        poll_interval: float = 30,
+        timeout: float = 6 * 3600,
+        settle_seconds: float = SETTLE_SECONDS,
+        max_rejected_rows: int | str = 0,
+        max_rejected_percent: float | str = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.flow_id = flow_id
+        self.window_start = window_start
+        self.window_end = window_end
+        self.delta_column = delta_column
+        self.delta_format = delta_format
+        self.lag = lag
+        self.on_failed_run = on_failed_run
+        self.earlier_flow_ids = earlier_flow_ids
+        self.force = force
+        self.wait = wait
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+        self.settle_seconds = settle_seconds
+        self.max_rejected_rows = max_rejected_rows
+        self.max_rejected_percent = max_rejected_percent
+
+    def run_step(self, context: Context, hook: AepHook) -> str:
+        window = window_of_task(context, self.window_start, self.window_end)
+        self._wait_for_late_rows(window)
+        started = start_window(
+            hook.client,
+            self._request(window),
+            memory=TaskMemory(context, "window"),
+            ledger=ledger_of(context, self),
+            patience=Patience(settle_seconds=self.settle_seconds, look_every_seconds=min(10, self.poll_interval)),
+        )
+        self.log.info("Window %s: run %s (%s)", window, started.run_id, started.how)
+        publish(context, **_told(window), how=started.how.value)
+        if not self.wait:
+            return started.run_id
+        if started.verdict and started.verdict.state.has_ended:
+            return self._end(context, window, started.verdict)
+        deadline = time.time() + self.timeout
+        if self.deferrable:
+            self._wait_in_triggerer(started.run_id, deadline)
+        return self._end(context, window, self._wait_in_worker(hook, started.run_id, deadline))
+
+    def late_rows_are_in(self, context: Context, event: Any = None) -> Any:  # noqa: ARG002  Airflow hands it over
+        """Go on when the lag has passed."""
+        return self.execute(context)
+
+    def run_has_ended(self, context: Context, event: Any = None) -> str:
+        """Say what the triggerer saw."""
+        with final_errors_end_the_task():
+            kind, told = checked_event(event)
+            if kind == EVENT_ERROR:
+                raise AepError(str(told.get("message")), final=bool(told.get("final")))
+            seen = verdict_of(told.get("verdict"))
+            if kind == EVENT_ENDED:
+                if seen is None:
+                    raise AepAnswerError("The wait for the flow run ended without a verdict.")
+                window = window_of_task(context, self.window_start, self.window_end)
+                return self._end(context, window, seen)
+        raise self._timed_out(seen)
+
+    def on_kill(self) -> None:
+        """AEP cannot cancel a run."""
+        self.log.warning(
+            "The task is killed, but AEP cannot cancel a run that was posted: it goes on. The next try takes it over"
+        )
+
+    def _request(self, window: Window) -> WindowRequest:
+        try:
+            on_failed = OnFailedRun(str(self.on_failed_run))
+        except ValueError:
+            raise AepConfigError(
+                f"on_failed_run is {self.on_failed_run!r}, but must be one of {', '.join(OnFailedRun)}."
+            ) from None
+        return WindowRequest(
+            flow_id=self.flow_id,
+            window=window,
+            delta_column=text(self.delta_column),
+            delta_format=text(self.delta_format),
+            on_failed=on_failed,
+            earlier_flow_ids=tuple(listed(self.earlier_flow_ids, "earlier_flow_ids") or ()),
+            edges=_edges(),
+            force=truth(self.force, "force") is True,
+        )
+
+    def _wait_for_late_rows(self, window: Window) -> None:
+        moment = window.end + number(self.lag, "lag")
+        if moment <= time.time():
+            return
+        then = datetime.fromtimestamp(moment, UTC)
+        self.log.info("Waiting until %s for rows that come late to the window %s", then.isoformat(), window)
+        if self.deferrable:
+            from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # noqa: PLC0415  only here
+
+            self.defer(trigger=DateTimeTrigger(moment=then), method_name="late_rows_are_in")
+        time.sleep(moment - time.time())
+
+    def _wait_in_triggerer(self, run_id: str, deadline: float) -> None:
+        self.defer(
+            trigger=AepFlowRunTrigger(
+                aep_conn_id=self.aep_conn_id,
+                sandbox=text(self.sandbox),
+                flow_id=None,
+                run_id=run_id,
+                since=0,
+                poke_interval=self.poll_interval,
+                deadline=deadline,
+            ),
+            method_name="run_has_ended",
+            # The trigger keeps the deadline; this is a net for a trigger that hangs.
+            timeout=timedelta(seconds=self.timeout + 10 * self.poll_interval + 60),
+        )
+
+    def _wait_in_worker(self, hook: AepHook, run_id: str, deadline: float) -> Verdict:
+        pause, seen = _FIRST_PAUSE_SECONDS, None
+        while True:
+            try:
+                seen = judge(read_run(hook.client, run_id))
+            except AepError as error:
+                # A run that was just posted may not be shown yet.
+                if error.final and not isinstance(error, AepNotFoundError):
+                    raise
+                self.log.warning("Looking for the run failed, trying again: %s", error)
+            if seen and seen.state.has_ended:
+                return seen
+            if time.time() >= deadline:
+                raise self._timed_out(seen)
+            time.sleep(min(pause, self.poll_interval, max(0.0, deadline - time.time())))
+            pause *= 2
+
+    def _timed_out(self, seen: Verdict | None) -> AepRunTimeoutError:
+        last = seen.in_words() if seen else "It has not appeared yet"
+        return AepRunTimeoutError(
+            f"The flow run did not end within {self.timeout:.0f} seconds. {last}",
+            hint="It goes on in AEP, and the next try takes it over",
+        )
+
+    def _end(self, context: Context, window: Window, verdict: Verdict) -> str:
+        tolerance = Tolerance(
+            whole_number(self.max_rejected_rows, "max_rejected_rows") or 0,
+            number(self.max_rejected_percent, "max_rejected_percent"),
+        )
+        self.log.info("Window %s: %s", window, verdict.in_words())
+        may_repeat = str(self.on_failed_run) != OnFailedRun.FAIL
+        # What was published before waiting is gone when a task resumes with a clean slate.
+        publish(context, **_told(window))
+        run_id = conclude(context, verdict, tolerance, may_repeat=may_repeat)
+        tell_assets(context, assets_of(self.outlets), {**_told(window), **_counted(verdict)})
+        return run_id
+
+
+def _edges() -> Edges:
+    word = conf.get("aep", "window_edges", fallback=Edges.START_INCLUSIVE.value)
+    try:
+        return Edges(word)
+    except ValueError:
+        raise AepConfigError(
+            f"window_edges in the section [aep] of Airflow's configuration is {word!r}, but must be one of {', '.join(Edges)}."
+        ) from None
+
+
+def _told(window: Window) -> dict[str, str]:
+    start, end = (datetime.fromtimestamp(edge, UTC).isoformat() for edge in (window.start, window.end))
+    return {"window_start": start, "window_end": end}
+
+
+def _counted(verdict: Verdict) -> dict[str, Any]:
+    told = verdict.as_json()
+    return {key: told[key] for key in ("run_id", "flow_id", "state", "rows_read", "rows_written", "rows_rejected")}
