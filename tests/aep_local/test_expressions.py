@@ -171,6 +171,7 @@ def test_value(text: str, expected: Any) -> None:
         ("foo(a)", "the function foo does not exist"),
         ("__import__('os')", "the function __import__ does not exist"),
         ("eval('1')", "the function eval does not exist"),
+        (f"{'x' * 4000}(a)", f"the function {'x' * 60}… does not exist (position 1)"),
         ("Upper(a)", "the function Upper does not exist; near names: upper"),
         ("trimm(a)", "the function trimm does not exist; near names: trim, "),
         ("1 + nullif(a, '')", "the function nullif does not exist; write iif(a == b, null, a) (position 5)"),

@@ -60,6 +60,10 @@ _HABITS: Final = {
 """What other languages call it, and what to write instead."""
 
 
+_LONGEST: Final = 60
+"""Characters of an unknown name that a message shows."""
+
+
 def is_function(name: str) -> bool:
     """Whether this is a function's name, also of one that is not served here."""
     return name in FUNCTIONS or name in ELSEWHERE
@@ -83,5 +87,7 @@ def _unknown(name: str) -> str:
         return f"the function {name} is not served by this platform, although Data Prep has it"
     if name in _HABITS:
         return f"the function {name} does not exist; write {_HABITS[name]}"
+    if len(name) > _LONGEST:
+        return f"the function {name[:_LONGEST]}… does not exist"
     near = difflib.get_close_matches(name.lower(), FUNCTIONS, n=3, cutoff=0.6)
     return f"the function {name} does not exist" + (f"; near names: {', '.join(near)}" if near else "")

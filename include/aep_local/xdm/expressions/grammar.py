@@ -193,7 +193,7 @@ class _Nodes(Transformer[Token, Any]):
         if name.value not in METHODS:
             known = ", ".join(sorted(METHODS))
             raise ExpressionError(
-                f"the method {name.value} at position {_position(name)} does not exist; there are {known}"
+                f"the method {name.value[:60]} at position {_position(name)} does not exist; there are {known}"
             )
         return _called(name, (node, *arguments))
 
