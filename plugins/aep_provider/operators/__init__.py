@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from aep_provider.operators.check import AepCheckDataflowOperator
 from aep_provider.operators.connection import AepCreateConnectionOperator
+from aep_provider.operators.dataflow import AepEnsureDataflowOperator
 from aep_provider.operators.dataset import AepCreateDatasetOperator
 from aep_provider.operators.explore import AepExploreOperator, AepTestConnectionOperator
 from aep_provider.operators.flow import AepCreateFlowOperator
+from aep_provider.operators.flow_run import AepCreateFlowRunOperator
 from aep_provider.operators.flow_spec import AepGetFlowSpecOperator
 from aep_provider.operators.lifecycle import AepDeleteFlowOperator, AepSetFlowStateOperator
 from aep_provider.operators.mapping_set import AepCreateMappingSetOperator
@@ -20,11 +22,13 @@ __all__ = [
     "AepCreateConnectionOperator",
     "AepCreateDatasetOperator",
     "AepCreateFlowOperator",
+    "AepCreateFlowRunOperator",
     "AepCreateMappingSetOperator",
     "AepCreateSchemaOperator",
     "AepCreateSourceConnectionOperator",
     "AepCreateTargetConnectionOperator",
     "AepDeleteFlowOperator",
+    "AepEnsureDataflowOperator",
     "AepExploreOperator",
     "AepGetFlowSpecOperator",
     "AepRetriggerFlowRunOperator",
