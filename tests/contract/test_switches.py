@@ -18,6 +18,7 @@ from .platform import DATA_LAKE, FLOW, SERVICENOW, Caller, Server, checked, refu
 
 JANUARY = 1767225600  # 2026-01-01 00:00:00 UTC, in seconds
 DAY = 86400
+# the first of each is what a platform assumes unless told otherwise
 SETTINGS: dict[str, list[str]] = {
     "once_runs_by_itself": ["yes", "no"],
     "run_window_in_document": ["params", "extensions", "none"],
@@ -39,7 +40,7 @@ SETTINGS: dict[str, list[str]] = {
     "credentials_checked_at_create": ["no", "yes"],
     "listing_lag_seconds": ["0", "300"],
     "continuation": ["self_contained", "position_only"],
-    "run_appears_after_seconds": ["0", "120", "1000"],
+    "run_appears_after_seconds": ["120", "0", "1000"],
     "secrets_in_answers": ["masked", "absent", "echoed"],
     "connectors_in_flow_spec": ["all", "tutorial", "page", "template"],
 }
@@ -54,7 +55,24 @@ source_credentials:
     params: {endpoint: "https://dev1.service-now.example", username: ann, password: hunter2-secret}
 """
 Start = Callable[..., Server]
+Assuming = Callable[[str, str], Server]
 far_away = {"frequency": "once", "startTime": int(time.time()) + 9_000_000}
+
+
+@pytest.fixture
+def assuming(server: Server, start: Start) -> Assuming:
+    """A platform with one switch set; where that is no change, the one that all tests share."""
+
+    def one(switch: str, setting: str) -> Server:
+        return server if setting == SETTINGS[switch][0] else start("--assume", f"{switch}={setting}")
+
+    return one
+
+
+def both_ends(switch: str) -> list[Any]:
+    """The settings of a switch; in the quick loop only its default, for the platform's own tests try the others there."""
+    first, *others = SETTINGS[switch]
+    return [first, *(pytest.param(each, marks=pytest.mark.slow) for each in others)]
 
 
 class Dataflow:
@@ -102,7 +120,10 @@ def told(answer: httpx.Response) -> str:
 def test_no_switch_is_left_out() -> None:
     command = [sys.executable, "-m", "aep_local.cli", "serve", "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert set(re.findall(r"^  (\w+)=", shown, re.MULTILINE)) == set(SETTINGS)
+    defaults = dict(re.findall(r"^  (\w+)=(\S+)", shown, re.MULTILINE))
+    assert {switch: value.removesuffix(".0") for switch, value in defaults.items()} == {
+        switch: settings[0] for switch, settings in SETTINGS.items()
+    }
 
 
 @pytest.mark.parametrize("wrong", ["no_such_switch=yes", "once_runs_by_itself=perhaps", "window_edges", "=yes"])
@@ -144,8 +165,8 @@ def test_every_setting_keeps_the_shapes(start: Start, setting: str) -> None:
 
 
 @pytest.mark.parametrize("setting", SETTINGS["once_runs_by_itself"])
-def test_once_runs_by_itself(start: Start, setting: str) -> None:
-    with start("--assume", f"once_runs_by_itself={setting}").caller() as aep:
+def test_once_runs_by_itself(assuming: Assuming, setting: str) -> None:
+    with assuming("once_runs_by_itself", setting).caller() as aep:
         flow = Dataflow(aep)
         if setting == "yes":
             (run,) = aep.ended_runs(flow.id)
@@ -161,8 +182,8 @@ def test_once_runs_by_itself(start: Start, setting: str) -> None:
         assert aep.flow(flow.id).lastRunDetails is None
 
 
-def test_a_run_may_be_posted_before_the_flows_own_time(start: Start) -> None:
-    with start("--assume", "once_runs_by_itself=yes").caller() as aep:
+def test_a_run_may_be_posted_before_the_flows_own_time(assuming: Assuming) -> None:
+    with assuming("once_runs_by_itself", "yes").caller() as aep:
         flow = Dataflow(aep, scheduleParams=far_away)
         posted = told(flow.post(JANUARY, JANUARY + 2 * DAY))
         assert [run.id for run in aep.ended_runs(flow.id)] == [posted]
@@ -170,8 +191,8 @@ def test_a_run_may_be_posted_before_the_flows_own_time(start: Start) -> None:
 
 
 @pytest.mark.parametrize("setting", SETTINGS["run_window_in_document"])
-def test_run_window_in_document(start: Start, setting: str) -> None:
-    with start("--assume", f"run_window_in_document={setting}").caller() as aep:
+def test_run_window_in_document(assuming: Assuming, setting: str) -> None:
+    with assuming("run_window_in_document", setting).caller() as aep:
         flow = Dataflow(aep, scheduleParams=far_away)
         answer = flow.post(JANUARY, JANUARY + 2 * DAY)
         id = told(answer)
@@ -194,7 +215,10 @@ def test_run_window_in_document(start: Start, setting: str) -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS["run_window_in_document"])
 def test_run_window_of_a_schedule(start: Start, setting: str) -> None:
-    """Every run of a schedule has a window, which its document tells somewhere, or nowhere."""
+    """Every run of a schedule has a window, which its document tells somewhere, or nowhere.
+
+    Each on a platform of its own, for on a scaled one a schedule runs about once a second for ever.
+    """
     with start("--assume", f"run_window_in_document={setting}").caller() as aep:
         copy = {"name": "Copy", "params": {"deltaColumn": {"name": "CreatedDate"}}}
         schedule = {"startTime": int(time.time()) + 60, "frequency": "minute", "interval": 15, "backfill": True}
@@ -218,16 +242,10 @@ def window(run: models.Run) -> tuple[int | None, int | None]:
     return (extensions.windowStart, extensions.windowEnd) if extensions else (None, None)
 
 
-@pytest.mark.parametrize(
-    "setting",
-    [
-        SETTINGS["window_edges"][0],
-        *(pytest.param(each, marks=pytest.mark.slow) for each in SETTINGS["window_edges"][1:]),
-    ],
-)
-def test_window_edges(start: Start, setting: str) -> None:
+@pytest.mark.parametrize("setting", both_ends("window_edges"))
+def test_window_edges(assuming: Assuming, setting: str) -> None:
     """Accounts 001 to 004 are of 1 to 4 January, each at 08:00."""
-    with start("--assume", f"window_edges={setting}").caller() as aep:
+    with assuming("window_edges", setting).caller() as aep:
         flow = Dataflow(aep, scheduleParams=far_away)
         eight = JANUARY + 8 * 3600
 
@@ -249,9 +267,9 @@ def test_window_edges(start: Start, setting: str) -> None:
         assert rows(eight + DAY - 1, eight + DAY + 1) == 1
 
 
-@pytest.mark.parametrize("setting", SETTINGS["post_runs_answer"])
-def test_post_runs_answer(start: Start, setting: str) -> None:
-    with start("--assume", f"post_runs_answer={setting}").caller() as aep:
+@pytest.mark.parametrize("setting", both_ends("post_runs_answer"))
+def test_post_runs_answer(assuming: Assuming, setting: str) -> None:
+    with assuming("post_runs_answer", setting).caller() as aep:
         flow = Dataflow(aep, scheduleParams=far_away)
         answer = flow.post(JANUARY, JANUARY + 2 * DAY)
         posted = told(answer)
@@ -261,9 +279,9 @@ def test_post_runs_answer(start: Start, setting: str) -> None:
         assert [run.id for run in aep.ended_runs(flow.id)] == [posted]
 
 
-@pytest.mark.parametrize("setting", SETTINGS["duplicate_names"])
-def test_duplicate_names(start: Start, setting: str) -> None:
-    with start("--assume", f"duplicate_names={setting}").caller() as aep:
+@pytest.mark.parametrize("setting", both_ends("duplicate_names"))
+def test_duplicate_names(assuming: Assuming, setting: str) -> None:
+    with assuming("duplicate_names", setting).caller() as aep:
         base, columns = aep.base(), [{"name": "Id", "type": "string", "xdm": {"type": "string"}}]
         body = aep.source_body(base, "Account", columns, name="same")
         first = aep.create("sourceConnections", body)
@@ -277,9 +295,9 @@ def test_duplicate_names(start: Start, setting: str) -> None:
         assert len(found) == (2 if setting == "allowed" else 1)
 
 
-@pytest.mark.parametrize("setting", SETTINGS["duplicate_names"])
-def test_duplicate_names_of_connections(start: Start, setting: str) -> None:
-    with start("--assume", f"duplicate_names={setting}").caller() as aep:
+@pytest.mark.parametrize("setting", both_ends("duplicate_names"))
+def test_duplicate_names_of_connections(assuming: Assuming, setting: str) -> None:
+    with assuming("duplicate_names", setting).caller() as aep:
         first = aep.base(name="same")
         again = aep.post(f"{FLOW}/connections", aep.connection_body(name="same"))
         if setting == "allowed":
@@ -332,9 +350,9 @@ def test_credentials_checked_at_create(start: Start, accounts: Path, setting: st
 
 
 @pytest.mark.parametrize("setting", ["0", "300"])
-def test_listing_lag(start: Start, setting: str) -> None:
+def test_listing_lag(assuming: Assuming, setting: str) -> None:
     """Scaled: 300 seconds are 0.3."""
-    with start("--assume", f"listing_lag_seconds={setting}").caller() as aep:
+    with assuming("listing_lag_seconds", setting).caller() as aep:
         id = aep.base()
         before = time.monotonic()
         assert checked(aep.get(f"{FLOW}/connections/{id}"), models.One[models.Connection]).items[0].id == id
@@ -352,8 +370,8 @@ def test_listing_lag(start: Start, setting: str) -> None:
 
 
 @pytest.mark.parametrize("setting", SETTINGS["continuation"])
-def test_continuation(start: Start, setting: str) -> None:
-    with start("--assume", f"continuation={setting}").caller() as aep:
+def test_continuation(assuming: Assuming, setting: str) -> None:
+    with assuming("continuation", setting).caller() as aep:
         for number in range(7):
             aep.base(name=f"{'odd' if number % 2 else 'even'}")
         query: dict[str, Any] = {"property": "name==even", "limit": 2, "orderby": "name"}
@@ -377,10 +395,10 @@ def test_continuation(start: Start, setting: str) -> None:
             refused(bare)
 
 
-@pytest.mark.parametrize("setting", ["0", "120", "1000"])
-def test_run_appears_after(start: Start, setting: str) -> None:
+@pytest.mark.parametrize("setting", SETTINGS["run_appears_after_seconds"])
+def test_run_appears_after(assuming: Assuming, setting: str) -> None:
     """Scaled: 1000 seconds are one. The flow's own time comes after a scaled minute."""
-    with start("--assume", f"run_appears_after_seconds={setting}").caller() as aep:
+    with assuming("run_appears_after_seconds", setting).caller() as aep:
         begun = time.monotonic()
         flow = Dataflow(aep)
         if setting == "1000" and time.monotonic() - begun < 0.8:
