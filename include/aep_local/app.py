@@ -25,6 +25,7 @@ from aep_local.core.store import Store
 from aep_local.flow_service import connections, flows, runs, source_connections, specs, target_connections
 from aep_local.rows.engine import Engine
 from aep_local.rows.tables import TableFolder
+from aep_local.schema_registry import descriptors
 from aep_local.schema_registry import routes as schema_registry
 from aep_local.web import ims
 from aep_local.web.services import Services
@@ -37,6 +38,7 @@ _PARTS = (
     target_connections,
     flows,
     runs,
+    descriptors,  # its paths would also fit the general ones of the next
     schema_registry,
     catalog,
     data_prep,

@@ -165,7 +165,7 @@ def _changes(body: Any) -> Iterable[tuple[str, Any]]:
     for each in body:
         operation = each.get("op", "") if isinstance(each, dict) else ""
         path = each.get("path", "") if isinstance(each, dict) else ""
-        if operation not in {"add", "replace", "remove"} or not isinstance(path, str) or not path.startswith("/"):
+        if operation not in ("add", "replace", "remove") or not isinstance(path, str) or not path.startswith("/"):
             raise bad("an operation needs op (add, replace, remove) and path")
         if operation != "remove" and each.get("value") is None:
             raise bad("an operation needs a value")

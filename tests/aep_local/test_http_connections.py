@@ -63,6 +63,8 @@ def test_names_need_not_be_unique(chain: Chain) -> None:
         ({"name": None}, "1304"),
         ({"name": 7}, "1304"),
         ({"connectionSpec": {"id": GONE}}, "1413"),
+        ({"connectionSpec": {"id": SERVICENOW, "version": "9.0"}}, "1413"),
+        ({"connectionSpec": {"id": [SERVICENOW]}}, "1413"),
         ({"connectionSpec": {"id": DATA_LAKE}}, "1413"),
         ({"connectionSpec": None}, "1413"),
         ({"auth": None}, "1304"),
@@ -189,6 +191,7 @@ def test_a_table_tells_its_columns_and_rows(aep: httpx.Client, chain: Chain) -> 
         ({"objectType": "table", "object": "../tables/Account"}, "1330"),
         ({"objectType": "table", "object": "Account.csv"}, "1330"),
         ({"objectType": "table", "object": "Account", "preview": "perhaps"}, "1359"),
+        ({"objectType": "table", "object": "Account", "preview": "true", "filters": "e30="}, "1349"),
     ],
 )
 def test_a_wrong_look_is_refused(aep: httpx.Client, chain: Chain, query: dict[str, str], number: str) -> None:

@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 
-from .conftest import CATALOG, EXPORT, FLOW, MAPPINGS, SCHEMAS, Chain, Platform
+from .conftest import CATALOG, EXPORT, FLOW, FULL, MAPPINGS, PROFILE, SCHEMAS, Chain, Platform
 
 LIST = f"{FLOW}/connections"
 SERVICES = [LIST, f"{SCHEMAS}/tenant/schemas", f"{CATALOG}/dataSets", f"{MAPPINGS}/mappingSets"]
@@ -354,3 +356,133 @@ def test_tokens_are_asked_for_in_a_form(line: Line) -> None:
         answer = line.post("/ims/token/v3", body, "application/x-www-form-urlencoded")
         assert answer.status == 400
         assert set(json.loads(answer.body)) == {"error", "error_description"}
+
+
+STRANGE: list[Any] = [None, 7, -1.5, True, "", "x", [], [[]], {}, {"a": 1}, ["x"], [None], "\x00", 2**62]
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a document, the document's own included."""
+    yield path
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        yield from leaves(child, (*path, key))
+
+
+def put(value: Any, path: tuple[Any, ...], strange: Any) -> Any:
+    if not path:
+        return strange
+    copied = dict(value) if isinstance(value, dict) else list(value)
+    copied[path[0]] = put(value[path[0]], path[1:], strange)
+    return copied
+
+
+@pytest.fixture
+def bodies(chain: Chain, aep: httpx.Client) -> dict[str, tuple[str, str, Any]]:
+    """A good body for each thing that can be sent, with its method and its path."""
+    base, schema = chain.connection(), chain.schema("tried")
+    dataset, flow = chain.dataset(schema), chain.flow_body()
+    tenant = aep.get(f"{SCHEMAS}/stats").json()["tenantId"]
+    group = {
+        "type": "object",
+        "title": "group",
+        "meta:intendedToExtend": [PROFILE],
+        "definitions": {
+            "x": {"properties": {f"_{tenant}": {"type": "object", "properties": {"a": {"type": "string"}}}}}
+        },
+        "allOf": [{"$ref": "#/definitions/x"}],
+    }
+    identity = {
+        "@type": "xdm:descriptorIdentity",
+        "xdm:sourceSchema": schema,
+        "xdm:sourceVersion": 1,
+        "xdm:sourceProperty": "/_id",
+        "xdm:namespace": "Email",
+        "xdm:property": "xdm:code",
+        "xdm:isPrimary": False,
+    }
+    mappings = [{"sourceType": "ATTRIBUTE", "source": "Id", "destination": "_id"}]
+    reference = {"id": schema, "contentType": FULL}
+    return {
+        "connection": ("POST", LIST, chain.connection_body(description="d")),
+        "connection patch": (
+            "PATCH",
+            f"{LIST}/{base}",
+            [{"op": "replace", "path": "/auth/params/password", "value": "x"}],
+        ),
+        "source": ("POST", f"{FLOW}/sourceConnections", chain.source_body(base)),
+        "target": (
+            "POST",
+            f"{FLOW}/targetConnections",
+            chain.target_body(dataset, data={"format": "parquet_xdm", "schema": {"id": schema, "version": FULL}}),
+        ),
+        "flow": ("POST", f"{FLOW}/flows", flow),
+        "schema": ("POST", f"{SCHEMAS}/tenant/schemas", {"type": "object", "title": "t", "allOf": [{"$ref": PROFILE}]}),
+        "schema patch": (
+            "PATCH",
+            f"{SCHEMAS}/tenant/schemas/{quote(schema, safe='')}",
+            [{"op": "add", "path": "/description", "value": "d"}],
+        ),
+        "group": ("POST", f"{SCHEMAS}/tenant/fieldgroups", group),
+        "descriptor": ("POST", f"{SCHEMAS}/tenant/descriptors", identity),
+        "dataset": ("POST", f"{CATALOG}/dataSets", {"name": "d", "tags": {"t": ["v"]}, "schemaRef": reference}),
+        "dataset patch": ("PATCH", f"{CATALOG}/dataSets/{dataset}", {"name": "d", "tags": {"t": ["v"]}}),
+        "dataset operations": (
+            "PATCH",
+            f"{CATALOG}/dataSets/{dataset}",
+            [{"op": "replace", "path": "/name", "value": "x"}],
+        ),
+        "mapping set": (
+            "POST",
+            f"{MAPPINGS}/mappingSets",
+            {"name": "m", "outputSchema": {"schemaRef": reference}, "mappings": mappings},
+        ),
+    }
+
+
+KINDS = (
+    "connection",
+    "connection patch",
+    "source",
+    "target",
+    "flow",
+    "schema",
+    "schema patch",
+    "group",
+    "descriptor",
+    "dataset",
+    "dataset patch",
+    "dataset operations",
+    "mapping set",
+)
+
+
+def offended(aep: httpx.Client, body: tuple[str, str, Any], strange: list[Any]) -> list[tuple[Any, ...]]:
+    """Where a strange value made the platform fail instead of answer."""
+    method, path, good = body
+    etag = aep.get(path).json()["items"][0]["etag"] if method == "PATCH" and path.startswith(FLOW) else "x"
+    wrong = []
+    for place in leaves(good):
+        for each in strange:
+            answer = aep.request(
+                method, path, json=put(good, place, each), headers={"If-Match": etag} if etag != "x" else {}
+            )
+            if answer.status_code >= 500:
+                wrong.append((place, each))
+            elif answer.status_code < 300 and method == "PATCH" and path.startswith(FLOW):
+                etag = answer.json()["etag"]
+    return wrong
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_place_of_a_body_takes_a_list_for_a_text(
+    line: Line, aep: httpx.Client, bodies: dict[str, Any], kind: str
+) -> None:
+    assert set(bodies) == set(KINDS)
+    assert offended(aep, bodies[kind], [["x"], {"a": 1}]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_place_of_a_body_takes_anything(line: Line, aep: httpx.Client, bodies: dict[str, Any], kind: str) -> None:
+    assert offended(aep, bodies[kind], STRANGE) == []

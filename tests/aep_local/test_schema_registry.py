@@ -243,3 +243,139 @@ def test_a_document_in_use_stays(aep: httpx.Client) -> None:
     assert aep.delete(path).status_code == 204
     assert aep.delete(path).status_code == 404
     assert aep.delete(f"{SCHEMAS}/tenant/fieldgroups/{own['meta:altId']}").status_code == 204
+
+
+DESCRIPTORS = f"{SCHEMAS}/tenant/descriptors"
+
+
+def identity(schema_id: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "@type": "xdm:descriptorIdentity",
+        "xdm:sourceSchema": schema_id,
+        "xdm:sourceVersion": 1,
+        "xdm:sourceProperty": "/person/name/fullName",
+        "xdm:namespace": "Email",
+        "xdm:property": "xdm:code",
+        "xdm:isPrimary": True,
+    } | changes
+
+
+def test_descriptors_of_a_schema(aep: httpx.Client) -> None:
+    made = create(aep, schema())
+    one = create(aep, identity(made["$id"]), "descriptors")
+    assert identity(made["$id"]).items() <= one.items()
+    label = {"@type": "xdm:alternateDisplayInfo", "xdm:title": {"en_us": "T"}, "xdm:sourceProperty": "/person"}
+    two = create(aep, {**identity(made["$id"]), **label}, "descriptors")
+    ids = {"xdm:descriptorIdentity": [one["@id"]], "xdm:alternateDisplayInfo": [two["@id"]]}
+    for accept, shown in (
+        ("application/vnd.adobe.xdm-id+json", ids),
+        ("application/vnd.adobe.xdm-link+json", {k: [f"/tenant/descriptors/{v[0]}"] for k, v in ids.items()}),
+        ("application/vnd.adobe.xdm+json", {"xdm:descriptorIdentity": [one], "xdm:alternateDisplayInfo": [two]}),
+    ):
+        assert aep.get(DESCRIPTORS, headers={"Accept": accept}).json() == shown
+    paged = aep.get(DESCRIPTORS, headers={"Accept": "application/vnd.adobe.xdm-v2+json"}).json()
+    assert paged["results"] == [two, one]
+    path = f"{DESCRIPTORS}/{one['@id']}"
+    assert aep.get(path).json() == one
+    put = aep.put(path, json=identity(made["$id"], **{"xdm:namespace": "Phone"}))
+    assert (put.status_code, put.json()) == (201, {"@id": one["@id"]})
+    assert aep.get(path).json()["xdm:namespace"] == "Phone"
+    assert aep.get(path, headers={"x-sandbox-name": "dev"}).status_code == 404
+    assert aep.delete(path).status_code == 204
+    gone = aep.delete(path)
+    assert (gone.status_code, code(gone)) == (404, "XDM-1012-404")
+
+
+@pytest.mark.parametrize(
+    ("accept", "status", "error"),
+    [
+        ("application/vnd.adobe.xed-id+json", 400, "XDM-1008-400"),
+        ("application/vnd.adobe.xdm-id+json; version=1", 400, "XDM-1008-400"),
+        ("application/json", 400, "XDM-1008-400"),
+        ("*/*", 406, None),
+    ],
+)
+def test_accept_of_descriptors(aep: httpx.Client, accept: str, status: int, error: str | None) -> None:
+    answer = aep.get(DESCRIPTORS, headers={"Accept": accept})
+    assert answer.status_code == status
+    assert error is None or code(answer) == error
+    wrong = aep.get(f"{DESCRIPTORS}/x", headers={"Accept": "application/vnd.adobe.xed+json; version=1"})
+    assert (wrong.status_code, code(wrong)) == (400, "XDM-1009-400")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"@type": "xdm:descriptorMagic"},
+        {"@type": ["xdm:descriptorIdentity"]},
+        {"xdm:sourceSchema": "https://ns.adobe.com/none"},
+        {"xdm:sourceVersion": 2},
+        {"xdm:sourceVersion": True},
+        {"xdm:sourceProperty": "/person/nothing"},
+        {"xdm:sourceProperty": "person"},
+        {"xdm:sourceProperty": "/properties/person"},
+        {"xdm:property": "xdm:name"},
+        {"xdm:isPrimary": "yes"},
+    ],
+)
+def test_descriptors_that_are_refused(aep: httpx.Client, change: dict[str, Any]) -> None:
+    made = create(aep, schema())
+    answer = aep.post(DESCRIPTORS, json=identity(made["$id"]) | change)
+    assert answer.status_code == 400
+    assert answer.json()["type"].startswith("http://ns.adobe.com/aep/errors/XDM-")
+    assert aep.get(DESCRIPTORS, headers={"Accept": "application/vnd.adobe.xdm+json"}).json() == {}
+
+
+def test_a_schema_has_one_primary_identity(aep: httpx.Client) -> None:
+    made = create(aep, schema())
+    one = create(aep, identity(made["$id"]), "descriptors")
+    second = identity(made["$id"], **{"xdm:sourceProperty": "/person/name/lastName"})
+    assert aep.post(DESCRIPTORS, json=second).status_code == 400
+    create(aep, second | {"xdm:isPrimary": False}, "descriptors")
+    assert aep.put(f"{DESCRIPTORS}/{one['@id']}", json=identity(made["$id"])).status_code == 201
+
+
+def test_versions(aep: httpx.Client) -> None:
+    """Every change raises the minor version; a look-up names the major one."""
+    made = create(aep, schema())
+    path = f"{SCHEMAS}/tenant/schemas/{made['meta:altId']}"
+    tag = made["meta:registryMetadata"]["eTag"]
+    described = aep.patch(path, json=[{"op": "add", "path": "/description", "value": "d"}]).json()
+    assert (described["version"], described["description"]) == ("1.1", "d")
+    assert described["meta:registryMetadata"]["eTag"] != tag
+    replaced = aep.put(path, json=schema("people, again")).json()
+    assert (replaced["version"], replaced["title"], replaced["$id"]) == ("1.2", "people, again", made["$id"])
+    assert aep.get(path, headers=ONE).json()["version"] == "1.2"
+    listed = aep.get(f"{SCHEMAS}/tenant/schemas", headers=IDS).json()["results"]
+    assert listed == [{name: replaced[name] for name in ("$id", "meta:altId", "version", "title")}]
+    for accept in ("application/vnd.adobe.xed+json;version=2", "application/vnd.adobe.xed+json;version=one"):
+        answer = aep.get(path, headers={"Accept": accept})
+        assert (answer.status_code, code(answer)) == (400, "XDM-1007-400")
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_a_title_that_is_taken_cannot_be_changed_into(aep: httpx.Client, method: str) -> None:
+    first, second = create(aep, schema("first")), create(aep, schema("second"))
+    path = f"{SCHEMAS}/tenant/schemas/{second['meta:altId']}"
+    patch = [{"op": "replace", "path": "/title", "value": "first"}]
+    answer = aep.request(method, path, json=schema("first") if method == "PUT" else patch)
+    assert answer.status_code == 400
+    assert f"An object {first['$id']} already exists" in answer.json()["detail"]
+    assert aep.get(path, headers=ONE).json()["title"] == "second"
+    assert aep.put(path, json=schema("second")).status_code == 200, "its own title is no clash"
+
+
+def test_a_field_group_shows_up_in_its_schemas(aep: httpx.Client) -> None:
+    tenant = tenant_of(aep)
+    own = create(aep, group(tenant), "fieldgroups")
+    assert (own["meta:resourceType"], own["version"]) == ("mixins", "1.0")
+    made = create(aep, schema("s", PROFILE, own["$id"]))
+    path = f"{SCHEMAS}/tenant/schemas/{made['meta:altId']}"
+    full = aep.get(path, headers=ONE).json()
+    assert full["properties"][f"_{tenant}"]["properties"]["score"]["type"] == "integer"
+    plain = aep.get(path, headers={"Accept": "application/vnd.adobe.xed+json; version=1"}).json()
+    assert "properties" not in plain
+    assert own["$id"] in [each["$ref"] for each in plain["allOf"]]
+    for kind in ("fieldgroups", "mixins"):
+        found = aep.get(f"{SCHEMAS}/tenant/{kind}/{own['meta:altId']}", headers=ONE)
+        assert found.json()["$id"] == own["$id"]

@@ -121,6 +121,7 @@ def explore(
     objectType: str | None = None,
     object: str | None = None,
     preview: str = "false",
+    filters: str | None = None,
 ) -> Response:
     """The source's tables (``objectType=root``), or the columns and first rows of one (``objectType=table``)."""
     caller.require("sources", "read")
@@ -131,6 +132,9 @@ def explore(
         raise connector(1358, "Query parameter objectType must be root or table")
     if preview.lower() not in {"true", "false"}:
         raise connector(1359, "Query parameter preview must be true or false")
+    if filters is not None:
+        # nothing here evaluates them, and unfiltered rows would be wrong rows
+        raise connector(1349, "Filters at the source are not supported by this source")
     _let_in(services, doc)
     if objectType.lower() == "root":
         return JSONResponse([_listed(name) for name in services.tables.names()])
@@ -195,9 +199,12 @@ def _remember(services: Services, doc: Document, given: Document) -> None:
 
 def _spec(body: Document, services: Services) -> Document:
     given = body.get("connectionSpec")
-    spec = services.specs.connection(given.get("id")) if isinstance(given, dict) else None
+    given = given if isinstance(given, dict) else {}
+    spec = services.specs.connection(given.get("id"))
     if spec is None or not spec["authSpec"]:
         raise flow_service(1413, 400, "connectionSpec.id is not the id of a connection specification with credentials")
+    if given.get("version", spec["version"]) != spec["version"]:
+        raise flow_service(1413, 400, f"connection specification {spec['id']} has no such version")
     return spec
 
 

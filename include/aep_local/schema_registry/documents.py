@@ -100,11 +100,15 @@ def checked(kind: str, body: Any, caller: Caller, load: xdm.Load) -> Document:
         raise bad("description must be a text")
     content = {key: copy.deepcopy(body[key]) for key in (*_CALLERS, *_EXTENSIONS) if key in body}
     content["type"] = "object"
+    for key in _EXTENSIONS:
+        if not _are_texts(content.get(key, [])):
+            raise bad(f"{key} must be an array of texts")
+    _check_keywords(content)
     if kind == "schemas":
         content |= _composed(content, load)
     else:
         _check_names(content, f"_{caller.tenant}")
-    if kind in {"fieldgroups", "mixins"} and not _texts(content.get("meta:intendedToExtend")):
+    if kind in {"fieldgroups", "mixins"} and not content.get("meta:intendedToExtend"):
         raise bad("meta:intendedToExtend must name at least one class")
     try:
         xdm.tree(xdm.expanded(content, load))
@@ -141,6 +145,39 @@ def _composed(content: Document, load: xdm.Load) -> Document:
     }
 
 
+def _check_keywords(node: Any) -> None:
+    """What JSON Schema says of each keyword's type, wherever fields are described."""
+    if not isinstance(node, dict):
+        raise bad("a field must be described by an object")
+    kinds = node.get("type", "object")
+    if not _are_texts(kinds if isinstance(kinds, list) else [kinds]):
+        raise bad("type must be a text or an array of texts")
+    for key in ("format", "title", "description", "$ref"):
+        if not isinstance(node.get(key, ""), str):
+            raise bad(f"{key} must be a text")
+    if not _are_texts(node.get("required", [])):
+        raise bad("required must be an array of texts")
+    enum = node.get("enum", [])
+    if not isinstance(enum, list) or any(isinstance(each, dict | list) for each in enum):
+        raise bad("enum must be an array of plain values")
+    for key in ("properties", "definitions"):
+        inner = node.get(key, {})
+        if not isinstance(inner, dict):
+            raise bad(f"{key} must be an object")
+        for each in inner.values():
+            _check_keywords(each)
+    parts = node.get("allOf", [])
+    if not isinstance(parts, list):
+        raise bad("allOf must be an array")
+    inside = [node[key] for key in ("items", "additionalProperties") if key in node]
+    for each in (*parts, *(each for each in inside if not isinstance(each, bool))):
+        _check_keywords(each)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
 def _check_names(content: Document, namespace: str) -> None:
     """Custom fields live under the tenant's namespace; no name has a dot or a blank."""
     definitions = content.get("definitions", {})
@@ -164,10 +201,6 @@ def _check_deep(node: Any) -> None:
         if not _FIELD.fullmatch(name):
             raise bad(f"field name {name[:100]!r} may have letters, digits, _ and - only")
         _check_deep(each)
-
-
-def _texts(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(each, str) for each in value)
 
 
 def shown(document: Document, accept: str, load: xdm.Load) -> Document:

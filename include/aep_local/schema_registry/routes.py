@@ -201,7 +201,7 @@ def _patched(document: Document, body: Any) -> Document:
     changed = copy.deepcopy(document)
     for each in body:
         operation, path = (each.get("op"), each.get("path")) if isinstance(each, dict) else (None, None)
-        if operation not in {"add", "replace", "remove"} or not isinstance(path, str) or not path.startswith("/"):
+        if operation not in ("add", "replace", "remove") or not isinstance(path, str) or not path.startswith("/"):
             raise documents.bad("an operation needs op (add, replace, remove) and path")
         if operation != "remove" and "value" not in each:
             raise documents.bad("an operation needs a value")
