@@ -13,6 +13,10 @@ from typing import Any
 
 import duckdb
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aep_local.rows.tables import TableFolder
 
 from .lake import batch_id, counts, status
 from .workshop import DATASET, SCHEMA, SCOPE, Workshop
@@ -349,6 +353,28 @@ def test_windows_append_and_never_overlap(shop: Workshop) -> None:
         assert run["activities"][0]["durationSummary"]["extensions"] == {"windowStart": start, "windowEnd": end}
     assert sorted(shop.rows("n")) == [(26,), (27,), (28,), (29,)]
     assert len(shop.files()) == 3
+
+
+MOMENTS = st.integers(0, 8).map(lambda half: half * 500)  # milliseconds, close enough to meet the edges often
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.none() | MOMENTS, max_size=8), MOMENTS, MOMENTS)
+def test_the_edges_of_a_window(tmp_path: Path, moments: list[int | None], one: int, other: int) -> None:
+    texts = ["" if at is None else f"1970-01-01T00:00:{at / 1000:06.3f}Z" for at in moments]
+    (tmp_path / "edges.csv").write_text("n,at\n" + "".join(f"{n},{at}\n" for n, at in enumerate(texts)))
+    start, end = min(one, other), max(one, other)
+    folder = TableFolder(tmp_path)
+    within: dict[str, Callable[[int], bool]] = {
+        "start_inclusive": lambda at: start <= at < end,
+        "end_inclusive": lambda at: start < at <= end,
+        "both_inclusive": lambda at: start <= at <= end,
+        "neither_inclusive": lambda at: start < at < end,
+    }
+    for edges, holds in within.items():
+        found = [int(row["n"]) for row in folder.read("edges", ["n"], "at", start, end, edges=edges)]
+        assert found == [n for n, at in enumerate(moments) if at is not None and holds(at)], edges
+    folder.close()
 
 
 @pytest.mark.parametrize(("zone", "expected"), [("UTC", "success"), ("Europe/Berlin", "failed")])

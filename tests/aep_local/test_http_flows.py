@@ -322,6 +322,21 @@ def test_a_deleted_flow_is_gone(chain: Chain) -> None:
         assert (answer.status_code, code(answer)) == (404, "1439")
 
 
+def test_what_a_flow_stands_on_is_deleted_after_it(chain: Chain) -> None:
+    body = chain.flow_body()
+    flow = chain.flow(body)
+    source, target = body["sourceConnectionIds"][0], body["targetConnectionIds"][0]
+    base = chain.get(f"{FLOW}/sourceConnections/{source}")["baseConnectionId"]
+    paths = [f"sourceConnections/{source}", f"targetConnections/{target}", f"connections/{base}/"]
+    for path in paths:
+        answer = chain.client.delete(f"{FLOW}/{path}")
+        assert (answer.status_code, code(answer)) == (400, "1418")
+    chain.client.post(f"{FLOWS}/{flow}/action", params={"op": "disable"})
+    assert code(chain.client.delete(f"{FLOW}/{paths[0]}")) == "1418", "a disabled flow uses them too"
+    for path in (f"flows/{flow}", *paths):
+        assert chain.client.delete(f"{FLOW}/{path}").status_code == 204
+
+
 def test_names_need_not_be_unique(shared: Any) -> None:
     chain, body = shared
     assert chain.post(FLOWS, body)["id"] != chain.post(FLOWS, body)["id"]
