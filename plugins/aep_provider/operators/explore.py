@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from aep_provider.errors import AepConfigError
 from aep_provider.operators.base import AepBaseOperator, publish
 from aep_provider.operators.rendered import text
-from aep_provider.resources.connection import table_columns, tables, test_connection
-from aep_provider.resources.names import nearest
+from aep_provider.resources.connection import check_table, table_columns, tables, test_connection
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -64,8 +62,7 @@ class AepExploreOperator(AepBaseOperator):
         table = text(self.table)
         if not table:
             publish(context, tables=known)
-        elif table not in known:
-            raise AepConfigError(f"The source system has no table {table!r}.{nearest(table, known)}")
         else:
+            check_table(table, known)
             publish(context, columns=table_columns(hook.client, self.base_connection_id, table))
         return self.base_connection_id

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from aep_provider.errors import AepConfigError
 from aep_provider.operators.base import AepBaseOperator, TaskMemory, publish
 from aep_provider.operators.rendered import truth
-from aep_provider.resources.lifecycle import FlowState, delete_flow, set_state
+from aep_provider.resources.flow_state import FlowState, set_state
+from aep_provider.resources.lifecycle import delete_flow
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -91,13 +90,18 @@ def listed(value: Any, what: str) -> list[Any] | None:
     """
     if _is_none(value):
         return None
+    read, why = value, ""
     if isinstance(value, str):
-        with suppress(ValueError, RecursionError):
-            value = json.loads(value)
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return list(value)
+        try:
+            read = json.loads(value)
+        except RecursionError:
+            why = " (as JSON it is nested too deeply)"
+        except ValueError as error:
+            why = f" (as JSON it is not well formed: {one_line(error, 120)})" if value.lstrip().startswith("[") else ""
+    if isinstance(read, Sequence) and not isinstance(read, str | bytes):
+        return list(read)
     raise AepConfigError(
-        f"{what} is {_shown(value)}, but must be a list. A template makes a text of it, unless the DAG has "
+        f"{what} is {_shown(value)}, but must be a list{why}. A template makes a text of it, unless the DAG has "
         "render_template_as_native_obj=True."
     )
 

@@ -14,7 +14,7 @@ from aep_provider.resources.columns import Column, check_delta_column, choose_co
 from aep_provider.resources.connectors import Connector
 from aep_provider.resources.facts import Facts
 from aep_provider.resources.mapping import NormalMapping, check_mappings, derive_mappings, normal_mappings
-from aep_provider.resources.names import check_name, nearest
+from aep_provider.resources.names import check_name
 from aep_provider.resources.schedule import Frequency, check_schedule, check_start
 from aep_provider.resources.target import SchemaChoice
 
@@ -93,8 +93,7 @@ def check_dataflow(facts: Facts, request: DataflowRequest, base_connection_id: s
             answer.result()
         tenant.result()
         let_in.result()
-        if table not in tables.result():
-            raise AepConfigError(f"The source system has no table {table!r}.{nearest(table, tables.result())}")
+        connection.check_table(table, tables.result())
         columns = choose_columns(reported.result(), request.columns, table)
     if request.delta_column:
         check_delta_column(columns, request.delta_column)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from aep_provider.errors import AepConfigError, AepInvalidRequestError
+from aep_provider.errors import AepConfigError, AepError, AepInvalidRequestError, AepNotFoundError
 from aep_provider.resources import flow_service
 from aep_provider.resources.authentication import Credentials
 from aep_provider.resources.connectors import Connector
 from aep_provider.resources.ensure import Existing
+from aep_provider.resources.fingerprint import fingerprint, marked, read_mark
 from aep_provider.resources.flow_service import FlowServiceResource
+from aep_provider.resources.names import LONGEST, nearest
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
 
 COLLECTION = "connections"
+NOT_SHOWN = "(AEP does not show it)"
+# With what is added, no longer than any name may be.
+_LONGEST_IN_TRIAL = LONGEST - len(" (trial 01234567)")
 
 
 class BaseConnection(FlowServiceResource):
@@ -48,18 +54,28 @@ class BaseConnection(FlowServiceResource):
         }
 
     def comparable(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Credentials are never compared. Where AEP does not show the address, the wanted one stands for it."""
+        """Credentials are never compared, and an address only as far as AEP shows it."""
         auth = document.get("auth") or {}
-        shown, wanted = auth.get("params") or {}, self._credentials
+        shown = auth.get("params") or {}
         return {
             "connectionSpec": (document.get("connectionSpec") or {}).get("id"),
             "authentication": auth.get("specName"),
-            "address": {key: shown.get(key, wanted.params.get(key)) for key in wanted.address},
+            "address": {key: shown.get(key, NOT_SHOWN) for key in self._credentials.address},
         }
 
     def find(self) -> list[Existing]:
         """By name alone: a connection of this name to another source system is another definition, not none."""
         return [self._existing(item) for item in flow_service.named(self.client, self.collection, self.name)]
+
+    def _existing(self, item: Mapping[str, Any]) -> Existing:
+        """The mark tells of an address that AEP hides whether it is the wanted one."""
+        existing, wanted = super()._existing(item), self.content()
+        shows_all = not _hides_address(existing)
+        return existing if shows_all or existing.mark != fingerprint(wanted) else replace(existing, content=wanted)
+
+    def written_by_us(self, existing: Existing) -> bool:
+        """What AEP hides cannot have been compared; there our mark has to do."""
+        return _hides_address(existing) or super().written_by_us(existing)
 
     def change(self, existing: Existing, description: str) -> str | None:
         """
@@ -79,19 +95,34 @@ class BaseConnection(FlowServiceResource):
         return flow_service.patch(self.client, self.collection, existing.id, existing.etag, operations)
 
     def _try(self) -> None:
-        """What an attempt that was killed left behind bears the same name, and is cleared away with it."""
-        trial = f"{self.name} (trial of new credentials)"
+        """What an attempt that was killed left behind bears the same name and mark, and is cleared away with it."""
+        digest = fingerprint({"trial": self.name})
+        trial = f"{self.name[:_LONGEST_IN_TRIAL]} (trial {digest[:8]})"
+        description = marked("Made to try credentials, and deleted again.", digest)
         try:
-            body = {"name": trial, "description": "Made to try credentials, and deleted again.", **self.body()}
+            body = {"name": trial, "description": description, **self.body()}
             trial_id, _ = flow_service.create(self.client, self.collection, body)
-            test_connection(self.client, trial_id)
+            try:
+                test_connection(self.client, trial_id)
+            except AepConfigError as error:
+                if not isinstance(error.__cause__, AepNotFoundError):
+                    raise
+                raise AepError(
+                    f"The connection {trial_id}, on which new credentials were tried, was deleted meanwhile: is somebody else "
+                    "changing those of the same base connection?"
+                ) from error
         finally:
             for left in flow_service.named(self.client, self.collection, trial):
-                flow_service.delete(self.client, self.collection, str(left["id"]))
+                if read_mark(left.get("description")) == digest:
+                    flow_service.delete(self.client, self.collection, str(left["id"]))
 
     def always_changes(self) -> bool:
         """Whether credentials differ cannot be seen from outside."""
         return True
+
+
+def _hides_address(existing: Existing) -> bool:
+    return NOT_SHOWN in existing.content["address"].values()
 
 
 def test_connection(client: AepClient, connection_id: str) -> None:
@@ -104,6 +135,8 @@ def test_connection(client: AepClient, connection_id: str) -> None:
         answer = client.get(flow_service.path_of(COLLECTION, connection_id, "test"))
     except AepInvalidRequestError as error:
         raise _not_connected(connection_id, error.detail) from error
+    except AepNotFoundError as error:
+        raise flow_service.gone(BaseConnection.kind, connection_id) from error
     if not (isinstance(answer.body, dict) and answer.body.get("result") is True):
         raise _not_connected(connection_id, None)
 
@@ -121,16 +154,33 @@ def _not_connected(connection_id: str, detail: str | None) -> AepConfigError:
 
 def tables(client: AepClient, connection_id: str) -> list[str]:
     """Return the paths of the tables that the source system offers."""
-    answer = client.get(flow_service.path_of(COLLECTION, connection_id, "explore"), params={"objectType": "root"})
-    entries = answer.body if isinstance(answer.body, list) else []
+    answer = _explore(client, connection_id, {"objectType": "root"})
+    entries = answer if isinstance(answer, list) else []
     return [str(entry.get("path") or entry.get("name")) for entry in entries if isinstance(entry, dict)]
 
 
 def table_columns(client: AepClient, connection_id: str, table: str) -> list[dict[str, Any]]:
     """Return the columns of a table just as AEP reports them, in the table's order."""
-    answer = client.get(
-        flow_service.path_of(COLLECTION, connection_id, "explore"), params={"objectType": "table", "object": table}
-    )
-    schema = answer.body.get("schema") if isinstance(answer.body, dict) else None
+    answer = _explore(client, connection_id, {"objectType": "table", "object": table})
+    schema = answer.get("schema") if isinstance(answer, dict) else None
     columns = schema.get("columns") if isinstance(schema, dict) else None
     return [column for column in columns or [] if isinstance(column, dict) and column.get("name")]
+
+
+def check_table(table: str, known: Sequence[str]) -> None:
+    """
+    Check that the source system has a table.
+
+    :raises AepConfigError: if it has not; the message names the nearest.
+    """
+    if table not in known:
+        raise AepConfigError(
+            f"The source system has no table {table!r} (AEP would answer 1330).{nearest(table, known)}"
+        )
+
+
+def _explore(client: AepClient, connection_id: str, params: Mapping[str, str]) -> Any:
+    try:
+        return client.get(flow_service.path_of(COLLECTION, connection_id, "explore"), params=params).body
+    except AepNotFoundError as error:
+        raise flow_service.gone(BaseConnection.kind, connection_id) from error

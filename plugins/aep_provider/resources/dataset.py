@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from aep_provider.errors import AepAnswerError
 from aep_provider.platform.paging import catalog_objects
 from aep_provider.platform.services import CATALOG
 from aep_provider.resources.ensure import Existing
-from aep_provider.resources.fingerprint import read_mark
+from aep_provider.resources.fingerprint import fingerprint, read_mark
 from aep_provider.resources.named import NamedResource
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 COLLECTION = f"{CATALOG}/dataSets"
 CONTENT_TYPE = "application/vnd.adobe.xed+json;version=1"
+# Each further one doubles how many fingerprints a look at an edited dataset takes.
+_MOST_TAGS = 12
 
 
 class Dataset(NamedResource):
@@ -43,6 +46,7 @@ class Dataset(NamedResource):
         super().__init__(client, name, description)
         self._schema_id = schema_id
         self._tags = {key: list(values) for key, values in (tags or {}).items()}
+        self._tags_of_others: dict[str, dict[str, list[str]]] = {}
 
     def content(self) -> dict[str, Any]:
         return {"schema": self._schema_id, "tags": _without_blanks(self._tags)}
@@ -79,8 +83,17 @@ class Dataset(NamedResource):
         self.client.patch(path, json={"description": description, "tags": {**(item.get("tags") or {}), **self._tags}})
         return None
 
+    def written_by_us(self, existing: Existing) -> bool:
+        """A tag that we wrote once and want no longer looks like one of somebody else's; our mark tells them apart."""
+        schema, ours = existing.content["schema"], existing.content["tags"]
+        others = list(self._tags_of_others.get(existing.id, {}).items())[:_MOST_TAGS]
+        perhaps = (some for count in range(len(others) + 1) for some in combinations(others, count))
+        return any(existing.mark == fingerprint({"schema": schema, "tags": ours | dict(some)}) for some in perhaps)
+
     def _existing(self, key: str, item: Mapping[str, Any]) -> Existing:
         tags = item.get("tags") or {}
+        others = {name: values for name, values in tags.items() if name not in self._tags}
+        self._tags_of_others[key] = _without_blanks(others)
         return Existing(
             id=key,
             name=self.name,

@@ -61,6 +61,8 @@ class Existing:
     created_at: int = 0
     """Epoch milliseconds."""
     description: str | None = None
+    disabled: bool = False
+    """Whether it rests: AEP does nothing with it until it is enabled."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ class Resource(ABC):
     """What messages call it, in AEP's own word."""
     fixed_because: str = "AEP cannot change it in place"
     """Why ``change`` may be refused, and what to do instead."""
+    enabled_by: str | None = None
+    """How a user enables one that is disabled; None where AEP tells no way."""
 
     @property
     @abstractmethod
@@ -122,6 +126,14 @@ class Resource(ABC):
     def always_changes(self) -> bool:
         """Whether ``update`` has something to send even if the comparable content is equal (credentials)."""
         return False
+
+    def written_by_us(self, existing: Existing) -> bool:
+        """Whether ``existing``, which bears our mark, still is what we last wrote."""
+        return existing.mark == fingerprint(existing.content)
+
+    def enable(self, existing: Existing) -> None:
+        """Enable what is disabled; asked of kinds with ``enabled_by`` only."""
+        raise NotImplementedError(existing.id)
 
 
 class Memory(Protocol):
@@ -263,7 +275,8 @@ def _take(
             f"The {resource.kind} {existing.name!r} is there already ({existing.id}), and if_exists is 'fail'."
         )
     for _ in range(patience.attempts):
-        lines = differences(existing.content, resource.content())
+        content_differs = differences(existing.content, resource.content())
+        lines = content_differs + _resting(resource, existing, if_exists)
         if not lines and not (if_exists is IfExists.UPDATE and resource.always_changes()):
             log.info("The %s %r is there already: %s", resource.kind, existing.name, existing.id)
             return Outcome(
@@ -271,7 +284,12 @@ def _take(
             )
         _refuse_unwanted_change(resource, existing, lines, if_exists, adopt)
         try:
-            etag = resource.change(existing, marked(resource.description or existing.description, digest))
+            etag = existing.etag
+            if content_differs or resource.always_changes():
+                etag = resource.change(existing, marked(resource.description or existing.description, digest))
+            if existing.disabled:
+                resource.enable(existing)
+                etag = None  # enabling made a new one
         except AepPreconditionError:
             log.info("The %s %r was edited meanwhile, reading it again", resource.kind, existing.name)
             existing, duplicates = _the_one(resource, resource.find() or [existing])
@@ -284,6 +302,19 @@ def _take(
         f"The {resource.kind} {existing.name!r} ({existing.id}) was edited by others {patience.attempts} times while it "
         "was being updated: look who else writes to it, then run again."
     )
+
+
+def _resting(resource: Resource, existing: Existing, if_exists: IfExists) -> list[str]:
+    """What is disabled is as good as not there: whoever waits for it would wait in vain."""
+    if not existing.disabled:
+        return []
+    if resource.enabled_by is None or if_exists is not IfExists.UPDATE:
+        mend = resource.enabled_by or "delete it in AEP, or choose another name"
+        raise AepDifferenceError(
+            f"The {resource.kind} {existing.name!r} ({existing.id}) is there, but disabled, so that no row would ever arrive: "
+            f"{mend}."
+        )
+    return ['state: "disabled" in AEP, "enabled" wanted']
 
 
 def _the_one(resource: Resource, found: list[Existing]) -> tuple[Existing, list[str]]:
@@ -330,7 +361,7 @@ def _refuse_unwanted_change(
         raise AepDifferenceError(
             f"{what} was made by somebody else and is not as wanted. {told(lines)} Pass adopt=True to change it all the same."
         )
-    if existing.mark != fingerprint(existing.content):
+    if not resource.written_by_us(existing):
         raise AepDifferenceError(
             f"{what} was edited by hand since we last wrote it. {told(lines)} "
             "Pass adopt=True to overwrite the edit, or put the edit into the definition."

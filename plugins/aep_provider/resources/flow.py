@@ -7,18 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aep_provider.errors import AepConfigError, AepDifferenceError
+from aep_provider.errors import AepConfigError, AepDifferenceError, AepNotFoundError
 from aep_provider.resources import flow_service, mapping_set
 from aep_provider.resources.columns import check_delta_column
 from aep_provider.resources.ensure import Existing
 from aep_provider.resources.flow_service import FlowServiceResource
 from aep_provider.resources.flow_spec import FlowSpec
+from aep_provider.resources.flow_state import FLOWS, FlowState, set_state
 from aep_provider.resources.schedule import ON_DEMAND_START, Frequency, check_schedule, check_start
+from aep_provider.resources.source_connection import SourceConnection
+from aep_provider.resources.target_connection import TargetConnection
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
 
-COLLECTION = "flows"
+COLLECTION = FLOWS
 START_MARGIN_SECONDS = 60
 _NEEDS_NEW_FLOW = (
     "AEP freezes it once a flow was made: that takes a new source connection, target connection and flow, so give the "
@@ -63,6 +66,7 @@ class Flow(FlowServiceResource):
     kind = "flow"
     collection = COLLECTION
     fixed_because = _NEEDS_NEW_FLOW
+    enabled_by = "enable it with AepSetFlowStateOperator, or with if_exists='update'"
 
     def __init__(self, client: AepClient, definition: FlowDefinition, spec: FlowSpec) -> None:
         super().__init__(client, definition.name, definition.description)
@@ -94,6 +98,9 @@ class Flow(FlowServiceResource):
             # A flow made by hand may have none yet, and adding replaces what is there.
             operations.append({"op": "add", "path": "/options", "value": self._options()})
         return flow_service.patch(self.client, self.collection, existing.id, existing.etag, operations)
+
+    def enable(self, existing: Existing) -> None:
+        set_state(self.client, existing.id, FlowState.ENABLED)
 
     def _refuse_frozen(self, existing: Existing, wanted: Mapping[str, Any]) -> None:
         frozen = ["flowSpec", "source", "target", "copy"]
@@ -156,12 +163,23 @@ class Flow(FlowServiceResource):
     def _check_parts(self) -> None:
         """What AEP would refuse with 1425, or accept and fail at in every run."""
         definition = self._definition
+        source = flow_service.referenced(
+            self.client, SourceConnection.collection, SourceConnection.kind, definition.source_connection_id
+        )
         if definition.delta_column:
-            source = flow_service.read(self.client, "sourceConnections", definition.source_connection_id)
             check_delta_column((source.get("params") or {}).get("columns") or [], definition.delta_column)
-        target = flow_service.read(self.client, "targetConnections", definition.target_connection_id)
+        target = flow_service.referenced(
+            self.client, TargetConnection.collection, TargetConnection.kind, definition.target_connection_id
+        )
         lands_in = ((target.get("data") or {}).get("schema") or {}).get("id")
-        leads_to = mapping_set.schema_of(mapping_set.read(self.client, definition.mapping_set_id))
+        try:
+            mapping = mapping_set.read(self.client, definition.mapping_set_id)
+        except AepNotFoundError as error:
+            raise AepConfigError(
+                f"There is no mapping set {definition.mapping_set_id} in the sandbox (AEP would answer 1419): clear the task "
+                "that makes it, so that it is made again."
+            ) from error
+        leads_to = mapping_set.schema_of(mapping)
         if lands_in and leads_to and lands_in != leads_to:
             raise AepConfigError(
                 f"The mapping set {definition.mapping_set_id} leads to the schema {leads_to}, but the target connection "

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from aep_provider.errors import AepAnswerError, AepInvalidRequestError, AepNotFoundError
+from aep_provider.errors import AepAnswerError, AepConfigError, AepInvalidRequestError, AepNotFoundError
 from aep_provider.platform.paging import flow_service_items, single
 from aep_provider.platform.services import FLOW_SERVICE
 from aep_provider.resources.ensure import Existing
@@ -55,6 +55,26 @@ def read(client: AepClient, collection: str, object_id: str) -> dict[str, Any]:
     :raises AepNotFoundError: if there is none of this id in the sandbox.
     """
     return single(client.get(path_of(collection, object_id)).body)
+
+
+def gone(kind: str, object_id: str) -> AepConfigError:
+    """Return what to say of an id that leads nowhere; it may come from an XCom of long ago."""
+    return AepConfigError(
+        f"There is no {kind} {object_id} in the sandbox (AEP answers 1439): it was deleted, or made in another sandbox. "
+        "Clear the task that makes it, so that it is made again."
+    )
+
+
+def referenced(client: AepClient, collection: str, kind: str, object_id: str) -> dict[str, Any]:
+    """
+    Return an object that another one is to refer to.
+
+    :raises AepConfigError: if it is not there.
+    """
+    try:
+        return read(client, collection, object_id)
+    except AepNotFoundError as error:
+        raise gone(kind, object_id) from error
 
 
 def create(client: AepClient, collection: str, body: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -134,4 +154,5 @@ class FlowServiceResource(NamedResource):
             etag=item.get("etag"),
             created_at=item.get("createdAt") or 0,
             description=item.get("description"),
+            disabled=item.get("state") == "disabled",
         )

@@ -36,7 +36,7 @@ class FlowSpec:
         if connector.spec_id not in (self.document.get("sourceConnectionSpecIds") or []):
             raise AepConfigError(
                 f"AEP's flow specification {self.name} does not serve {connector.title} ({connector.spec_id}) in this "
-                "organisation: ask Adobe whether the source was retired."
+                "organisation (AEP would answer 1413): ask Adobe whether the source was retired."
             )
         targets = self.document.get("targetConnectionSpecIds")
         if targets and DATA_LAKE_SPEC_ID not in targets:

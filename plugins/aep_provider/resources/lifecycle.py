@@ -1,14 +1,13 @@
-"""What becomes of a flow after it was made: enabled, disabled, and deleted in the order that AEP demands."""
+"""Taking a flow down, in the order that AEP demands."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from aep_provider.errors import AepConfigError, AepInvalidRequestError, AepNotFoundError
+from aep_provider.errors import AepConfigError, AepNotFoundError
 from aep_provider.platform.paging import flow_service_items
 from aep_provider.resources import connection, flow, flow_service
 from aep_provider.resources.ensure import Memory, NoMemory
@@ -19,44 +18,6 @@ if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
 
 log = logging.getLogger(__name__)
-
-_NOT_IN_THIS_STATE = 1422
-
-
-class FlowState(StrEnum):
-    """The two states in which a flow rests."""
-
-    ENABLED = "enabled"
-    DISABLED = "disabled"
-
-    @property
-    def action(self) -> str:
-        """AEP's word for getting there."""
-        return "enable" if self is FlowState.ENABLED else "disable"
-
-
-def set_state(client: AepClient, flow_id: str, state: FlowState) -> bool:
-    """
-    Enable or disable a flow; return whether there was anything to do.
-
-    AEP refuses to enable what is enabled. So the state is read first, and again after a refusal: somebody else may have
-    been faster.
-
-    :raises AepNotFoundError: if there is no such flow.
-    """
-    if _state(client, flow_id) == state:
-        return False
-    try:
-        client.post(flow_service.path_of(flow.COLLECTION, flow_id, "action"), params={"op": state.action})
-    except AepInvalidRequestError as error:
-        if error.number == _NOT_IN_THIS_STATE and _state(client, flow_id) == state:
-            return False
-        raise
-    return True
-
-
-def _state(client: AepClient, flow_id: str) -> object:
-    return flow_service.read(client, flow.COLLECTION, flow_id).get("state")
 
 
 @dataclass

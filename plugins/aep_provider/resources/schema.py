@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from aep_provider.errors import AepAnswerError, AepConfigError, AepConflictError, AepDifferenceError
+from aep_provider.errors import AepAnswerError, AepConfigError, AepConflictError, AepDifferenceError, AepNotFoundError
 from aep_provider.errors import AepInvalidRequestError as Refused
 from aep_provider.platform.paging import registry_results
 from aep_provider.platform.services import SCHEMA_REGISTRY
@@ -23,6 +25,9 @@ PROFILE_CLASS = "https://ns.adobe.com/xdm/context/profile"
 _STANDARD = "https://ns.adobe.com/xdm/context/"
 # Field groups were called mixins once, and their ids still are.
 _KINDS_IN_IDS = frozenset({"schemas", "fieldgroups", "mixins"})
+# Of the tenant's own: https://ns.adobe.com/{TENANT_ID}/mixins/{hash}
+_TENANT_ID = re.compile(r"https://ns\.adobe\.com/[^/]+/(schemas|classes|mixins|fieldgroups)/[0-9a-f]+")
+_ONE_OF = {"classes": "class", "fieldgroups": "field group", "schemas": "schema"}
 _AS_WRITTEN = {"Accept": "application/vnd.adobe.xed+json; version=1"}
 _RESOLVED = {"Accept": "application/vnd.adobe.xed-full+json; version=1"}
 
@@ -46,10 +51,18 @@ def resolved(client: AepClient, kind: str, object_id: str) -> dict[str, Any]:
     Return a class, field group or schema with all its fields in place.
 
     :param kind: ``classes``, ``fieldgroups`` or ``schemas``.
-    :raises AepNotFoundError: if there is none of this id.
+    :raises AepConfigError: if there is none of this id.
     """
-    container = "global" if object_id.startswith("https://ns.adobe.com/xdm/") else "tenant"
-    return _look_up(client, f"{container}/{kind}", object_id, _RESOLVED)
+    containers = ["tenant", "global"] if _TENANT_ID.fullmatch(object_id) else ["global", "tenant"]
+    try:
+        return _look_up(client, f"{containers[0]}/{kind}", object_id, _RESOLVED)
+    except AepNotFoundError:
+        # An id only hints at where its object lives.
+        with suppress(AepNotFoundError):
+            return _look_up(client, f"{containers[1]}/{kind}", object_id, _RESOLVED)
+        raise AepConfigError(
+            f"There is no {_ONE_OF[kind]} {object_id!r} in the sandbox, neither Adobe's nor your own: check its $id."
+        ) from None
 
 
 def existing_schema(client: AepClient, title_or_id: str) -> str:
@@ -59,7 +72,10 @@ def existing_schema(client: AepClient, title_or_id: str) -> str:
     :raises AepConfigError: if there is none of this title; the message names the nearest.
     """
     if title_or_id.startswith("https://"):
-        return str(_look_up(client, "tenant/schemas", title_or_id, _AS_WRITTEN)["$id"])
+        try:
+            return str(_look_up(client, "tenant/schemas", title_or_id, _AS_WRITTEN)["$id"])
+        except AepNotFoundError:
+            raise AepConfigError(f"There is no schema {title_or_id!r} in the sandbox: check its $id.") from None
     for entry in registry_results(client, "/tenant/schemas", _by_title(title_or_id)):
         if entry.get("title") == title_or_id:
             return str(entry["$id"])

@@ -20,6 +20,8 @@ from aep_provider.operators.base import ReachesAep, final_errors_end_the_task
 from aep_provider.operators.rendered import epoch_seconds, number, text, whole_number
 from aep_provider.operators.run_outcome import conclude
 from aep_provider.provider_info import DEFAULT_CONN_ID
+from aep_provider.resources.flow_service import gone
+from aep_provider.resources.flow_state import FlowState, state_of
 from aep_provider.resources.run import first_since, read_run, runs_of
 from aep_provider.triggers.flow_run import EVENT_ENDED, EVENT_ERROR, AepFlowRunTrigger, checked_event
 from aep_provider.verdict import Tolerance, Verdict, judge, verdict_of
@@ -33,7 +35,8 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
     Wait for a flow run to end, and say what arrived.
 
     A flow has no run until a few minutes after its start time: that is neither failure nor success. AEP cannot cancel a run,
-    so killing the task leaves the run going.
+    so killing the task leaves the run going. What may pass by itself (no answer, 429, 5xx) is borne until the timeout, in
+    every mode; a flow that is gone or disabled is told at once.
 
     :param flow_id: wait for the first run of this flow.
     :param run_id: wait for this run instead.
@@ -91,6 +94,7 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
         self.aep_conn_id = aep_conn_id
         self.sandbox = sandbox
         self.deferrable = deferrable
+        self._flow_is_awake = False
 
     def execute(self, context: Context) -> Any:
         """Look once; then wait in the triggerer, or in the worker."""
@@ -100,6 +104,8 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
             verdict = self._look()
             if verdict and verdict.state.has_ended:
                 return self._end(context, verdict)
+            if verdict is None:
+                self._refuse_idle_flow()
         self.defer(
             trigger=AepFlowRunTrigger(
                 aep_conn_id=self.aep_conn_id,
@@ -119,6 +125,8 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
         """Look once, in the worker."""
         with final_errors_end_the_task():
             verdict = self._look()
+            if verdict is None:
+                self._refuse_idle_flow()
             if verdict is None or not verdict.state.has_ended:
                 return PokeReturnValue(is_done=False)
             return PokeReturnValue(is_done=True, xcom_value=self._end(context, verdict))
@@ -134,7 +142,9 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
                 if seen is None:
                     raise AepAnswerError("The wait for the flow run ended without a verdict.")
                 return self._end(context, seen)
-        last = seen.in_words() if seen else "No run has appeared yet."
+        trouble = told.get("trouble")
+        last = f"The last look failed: {trouble}" if trouble else "No run has appeared yet."
+        last = seen.in_words() if seen else last
         raise AirflowSensorTimeout(f"{self._awaited()} did not end within {self.timeout:.0f} seconds. {last}")
 
     def _look(self) -> Verdict | None:
@@ -158,6 +168,27 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
         else:
             self.log.info("%s", verdict.in_words() if verdict else f"{self._awaited()} has not appeared yet")
         return verdict
+
+    def _refuse_idle_flow(self) -> None:
+        """Ask once whether a run can still come: a flow that is gone or disabled would be waited for in vain."""
+        flow_id = text(self.flow_id)
+        if self._flow_is_awake or not flow_id:
+            return
+        try:
+            with self.hook() as hook:
+                state = state_of(hook.client, flow_id)
+        except AepNotFoundError as error:
+            raise gone("flow", flow_id) from error
+        except AepError as error:
+            if error.final:
+                raise
+            self.log.warning("Looking at the flow failed, trying again: %s", error)
+            return
+        if state == FlowState.DISABLED:
+            raise AepConfigError(
+                f"The flow {flow_id} has no run and is disabled, so none will come: enable it with AepSetFlowStateOperator."
+            )
+        self._flow_is_awake = True
 
     def _end(self, context: Context, verdict: Verdict) -> str:
         self.log.info("%s", verdict.in_words())

@@ -17,7 +17,6 @@ from aep_provider.verdict import Verdict, judge
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepAsyncClient
 
-MOST_FAILURES_IN_A_ROW = 10
 # A run that ends soon is seen soon; one that takes its time is looked at ever more seldom, down to ``poke_interval``.
 FIRST_PAUSE_SECONDS = 1.0
 
@@ -29,6 +28,8 @@ EVENT_ERROR = "error"
 class AepFlowRunTrigger(BaseTrigger):
     """
     Wait until a run has ended: the one named, or the first of a flow. Only reads, so it may be started anew at any time.
+
+    What may pass by itself (no answer, 429, 5xx) is borne until the deadline, as the sensor does in the worker.
 
     :param since: the run was created at or after this moment, epoch milliseconds.
     :param poke_interval: seconds between two looks at the most; the first ones follow each other sooner.
@@ -82,22 +83,20 @@ class AepFlowRunTrigger(BaseTrigger):
             yield TriggerEvent({"event": EVENT_ERROR, "message": str(error), "final": error.final})
 
     async def _wait(self, client: AepAsyncClient) -> dict[str, Any]:
-        failures = 0
         pause = FIRST_PAUSE_SECONDS
         while True:
+            verdict, trouble = None, None
             try:
                 verdict = await self._look(client)
-                failures = 0
             except AepError as error:
-                failures += 1
-                if error.final or failures > MOST_FAILURES_IN_A_ROW:
+                if error.final:
                     raise
                 self.log.warning("Looking for the run failed, trying again: %s", error)
-                verdict = None
+                trouble = str(error)
             if verdict and verdict.state.has_ended:
                 return {"event": EVENT_ENDED, "verdict": verdict.as_json()}
             if time.time() >= self.deadline:
-                return {"event": EVENT_TIMEOUT, "verdict": verdict.as_json() if verdict else None}
+                return {"event": EVENT_TIMEOUT, "verdict": verdict.as_json() if verdict else None, "trouble": trouble}
             await asyncio.sleep(min(pause, self.poke_interval, max(0.0, self.deadline - time.time())))
             pause *= 2
 

@@ -41,7 +41,7 @@ def test_one_time_needs_nothing_else(frequency: str) -> None:
         (("one_time", None, None, "updated"), ["1369"]),
         (("one_time", 15, True, "updated"), ["1361", "1364", "1369"]),
         (("minute", None, None, None), ["needs an interval", "1367"]),
-        (("fortnight", 1, None, "updated"), ["fortnight", "one_time, minute, hour, day, week", "1397"]),
+        (("fortnight", 1, None, "updated"), ["fortnight", "one_time, on_demand, minute, hour, day, week", "1397"]),
         ((None, 1, None, "updated"), ["1397"]),
         (("", 1, None, "updated"), ["1397"]),
         (("MINUTE", 15, None, "updated"), ["1397"]),

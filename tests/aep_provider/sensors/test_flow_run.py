@@ -17,16 +17,18 @@ from airflow.sdk.exceptions import (
 )
 from airflow.sdk.module_loading import import_string
 
-from aep_provider.errors import AepAnswerError, AepError, AepServerError
+from aep_provider.errors import AepAnswerError, AepError
 from aep_provider.sensors import AepFlowRunSensor
 
 MODES = ["poke", "reschedule", "deferrable"]
+AWAKE = {"items": [{"id": "f1", "state": "enabled"}]}
 QUICK = {"poke_interval": 0.02, "timeout": 10}
 
 
 @pytest.fixture(params=MODES)
 def wait(request: pytest.FixtureRequest, aep: Any, task: Any, no_waits: None) -> Callable[..., Any]:
     """Run a sensor to its end in one of the modes; returns the value and the task instance."""
+    aep.answer("GET", "/flows/f1", AWAKE)
 
     async def run(ti: Any = None, **arguments: Any) -> Any:
         values = {**QUICK, **arguments}
@@ -153,6 +155,31 @@ class TestOutcomes:
         assert await wait(ti, flow_id="f1") == "r1"
         assert "Looking for the run failed, trying again" in "".join(capfd.readouterr())
 
+    async def test_endless_trouble_is_borne_until_time_is_up(self, wait: Any, aep: Any, ti: Any) -> None:
+        """In every mode alike: far more looks than a trigger once bore."""
+        aep.answer("GET", "/runs", {}, status=503)
+        with pytest.raises(AirflowSensorTimeout):
+            await wait(ti, flow_id="f1", timeout=0.5)
+        assert len([seen for seen in aep.seen if seen.path.endswith("/runs")]) > 11
+
+    async def test_a_flow_that_is_gone_or_disabled_is_not_waited_for(
+        self, wait: Any, aep: Any, ti: Any, client: Any, one_time_flow: str
+    ) -> None:
+        gone = "00000000-0000-4000-8000-000000000000"
+        with pytest.raises(AirflowFailException, match=f"no flow {gone} in the sandbox"):
+            await wait(ti, flow_id=gone)
+        aep.answer("GET", "/runs", page())
+        aep.answer("GET", f"/flows/{one_time_flow}", {"items": [{"id": one_time_flow, "state": "disabled"}]})
+        with pytest.raises(AirflowFailException, match="disabled, so none will come: enable it with AepSetFlowState"):
+            await wait(ti, flow_id=one_time_flow)
+
+    async def test_a_run_of_a_disabled_flow_is_waited_for(self, wait: Any, aep: Any, ti: Any) -> None:
+        aep.faults.clear()
+        aep.answer("GET", "/flows/f1", {"items": [{"id": "f1", "state": "disabled"}]})
+        aep.answer("GET", "/runs", page(document("inProgress")), times=2)
+        aep.answer("GET", "/runs", page(document(**GOOD)))
+        assert await wait(ti, flow_id="f1") == "r1"
+
     @pytest.mark.parametrize(("status", "told"), [(403, "permission"), (400, "400"), (404, "404")])
     async def test_what_does_not_pass_ends_the_task(self, wait: Any, aep: Any, ti: Any, status: int, told: str) -> None:
         aep.answer("GET", "/runs", page(), times=1)
@@ -181,6 +208,11 @@ class TestOutcomes:
 
 
 class TestDeferring:
+    @pytest.fixture(autouse=True)
+    def awake(self, aep: Any) -> None:
+        """The flow may still have a run."""
+        aep.answer("GET", "/flows/f1", AWAKE)
+
     def sensor(self, task: Any, **changes: Any) -> Any:
         return task(AepFlowRunSensor(task_id="t", **{"flow_id": "f1", **QUICK, **changes}))
 
@@ -226,14 +258,11 @@ class TestDeferring:
         with pytest.raises(kind, match="no way"):
             done.operator.execute_complete(done.context, {"event": "error", "message": "no way", "final": final})
 
-    async def test_endless_trouble_is_left_to_the_retries_of_the_task(
-        self, aep: Any, task: Any, no_waits: None
-    ) -> None:
-        aep.answer("GET", "/runs", {}, status=500)
-        with pytest.raises(AepError) as raised:
-            await _deferred(self.sensor(task), None)
-        assert not isinstance(raised.value, AepServerError | AirflowFailException)
-        assert "HTTP 500" in str(raised.value)
+    def test_the_last_trouble_is_told_when_time_is_up(self, task: Any) -> None:
+        done = self.sensor(task, timeout=60)
+        event = {"event": "timeout", "verdict": None, "trouble": "AEP refused (HTTP 503)"}
+        with pytest.raises(AirflowSensorTimeout, match=r"The last look failed: AEP refused \(HTTP 503\)"):
+            done.operator.execute_complete(done.context, event)
 
 
 async def test_a_real_run_on_the_platform(wait: Any, aep: Any, client: Any, ti: Any, one_time_flow: str) -> None:
