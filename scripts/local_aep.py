@@ -47,7 +47,8 @@ class LocalAep:
 
     def connection(self) -> str:
         """The Airflow connection to it, as the JSON that an `AIRFLOW_CONN_…` variable takes."""
-        extra = {"ims_org_id": ACCOUNT["ims_org_id"], "sandbox": SANDBOX, "token_url": self.token_url}
+        # The sandbox is the default one: named here, Airflow would warn in every log that it is too short to be masked.
+        extra = {"ims_org_id": ACCOUNT["ims_org_id"], "token_url": self.token_url}
         return json.dumps(
             {
                 "conn_type": "aep",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,14 @@ from aep_provider.platform.client import AepAsyncClient, AepClient
 from aep_provider.platform.services import FLOW_SERVICE
 from aep_provider.platform.settings import AepSettings
 from aep_provider.provider_info import DEFAULT_CONN_ID
-from aep_provider.resources.authentication import SourceLogin
+from aep_provider.resources.authentication import SourceLogin, is_no_secret
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
     from requests import Session
 
+# Airflow masks nothing shorter.
+_SHORTEST_SECRET = 5
 _OPTIONAL = ("sandbox", "token_url", "scopes", "access_token")
 
 
@@ -90,8 +93,10 @@ class AepHook(HttpHook):
     async def async_client(self) -> AepAsyncClient:
         """Return a client for the triggerer, made without blocking its loop; enter it with ``async with``."""
         connection = await get_async_connection(self.aep_conn_id)
+        # In a thread, for masking a secret asks Airflow's supervisor and waits for the answer.
         extra = await get_async_extra_dejson(connection)
-        return AepAsyncClient(settings_from(connection, extra, self.sandbox, self.caller))
+        settings = await asyncio.to_thread(settings_from, connection, extra, self.sandbox, self.caller)
+        return AepAsyncClient(settings)
 
     def close(self) -> None:
         """Close the session, if there is one."""
@@ -137,8 +142,11 @@ class AepHook(HttpHook):
         found = self.get_connection(source_conn_id)
         if found.password:
             mask_secret(found.password)
-        # Reading the extras masks those whose names say that they are secret.
+        # Reading the extras masks only those whose names say that they are secret.
         extra = found.extra_dejson
+        for field, value in extra.items():
+            if isinstance(value, str) and len(value) >= _SHORTEST_SECRET and not is_no_secret(field):
+                mask_secret(value)
         return SourceLogin(source_conn_id, found.host, found.login, found.password, found.schema, found.port, extra)
 
     def test_connection(self) -> tuple[bool, str]:

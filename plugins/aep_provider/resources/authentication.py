@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 # Basic authentication to Salesforce is announced to end in January 2026, so client credentials come first.
 _PREFERRED = ("OAuth2 Client Credential",)
-_ADDRESS = {"endpoint", "environmentUrl", "host", "server", "url", "serviceUrl", "accountName"}
+_ADDRESS = {"endpoint", "environmentUrl", "host", "server", "url", "serviceUrl", "serviceUri", "domain", "accountName"}
+# With the address they tell which system is meant.
+_WHICH = {"database", "databaseName", "project", "clientCustomerID"}
 _FROM_FIELDS = {
     **dict.fromkeys(_ADDRESS, "host"),
     **dict.fromkeys(("username", "user", "userName", "clientId", "email"), "login"),
@@ -102,6 +104,11 @@ def credentials(
     )
 
 
+def is_no_secret(field: str) -> bool:
+    """Whether a field, in AEP's spelling or in snake case, only says which system is meant."""
+    return field in _ADDRESS | _WHICH or field in map(_snake_case, _ADDRESS | _WHICH)
+
+
 def _ways_in(client: AepClient, connector: Connector) -> list[dict[str, Any]]:
     filters = [("property", f"id=={connector.spec_id}")]
     for item in flow_service_items(client, path_of("connectionSpecs"), filters):
@@ -131,7 +138,7 @@ def _checked(way: Mapping[str, Any], params: dict[str, Any], connector: Connecto
             f"In the Airflow connection {login.conn_id!r}, {', '.join(wrong)} is not what {connector.title} takes with "
             f"{way.get('name')}."
         )
-    return Credentials(str(way.get("name")), params, [field for field in params if field in _ADDRESS])
+    return Credentials(str(way.get("name")), params, [field for field in params if is_no_secret(field)])
 
 
 def _snake_case(name: str) -> str:

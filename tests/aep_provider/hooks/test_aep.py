@@ -129,6 +129,18 @@ class TestMasking:
         AepHook().source_login("aep_source_servicenow")
         assert secrets[1] in masked
 
+    def test_what_is_secret_in_the_extras_of_the_source(self, set_connection: Any, masked: list[str]) -> None:
+        """By name Airflow would take a connection string for harmless."""
+        extra = {
+            "connection_string": "Server=db;Pwd=x1",
+            "environmentUrl": "https://acme.example",
+            "apiVersion": "60.0",
+        }
+        set_connection("aep_source_db", conn_type="generic", extra=json.dumps(extra))
+        assert AepHook().source_login("aep_source_db").value("connectionString") == "Server=db;Pwd=x1"
+        assert "Server=db;Pwd=x1" in masked
+        assert "https://acme.example" not in masked
+
 
 class TestTestConnection:
     def test_a_good_one(self, aep: Any) -> None:
