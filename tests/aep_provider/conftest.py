@@ -31,6 +31,7 @@ from aep_provider.platform.settings import AepSettings
 
 CLIENT_SECRET = "p8e-client-secret-0123456789"
 SOURCE_PASSWORD = "hunter2-of-the-source"
+NEXT_SOURCE_PASSWORD = "hunter3-of-the-source"
 TABLE = """\
 sys_id,number,priority,opened,short_description,active,sys_updated_at
 a1,INC001,1,2026-01-01,"Wi-Fi, slow",true,2026-01-01 08:00:00
@@ -59,6 +60,8 @@ def serve(folder: Path, *arguments: str) -> Platform:
     tables.mkdir(parents=True)
     (tables / "incident.csv").write_text(TABLE)
     (tables / "customer.csv").write_text("id,Name\n1,Ann\n")
+    (tables / "t0.csv").write_text("id,Name\n")
+    (tables / "t500.csv").write_text("".join(",".join(f"{what}{n}" for n in range(500)) + "\n" for what in "cv"))
     command = [sys.executable, "-m", "aep_local.cli", "serve", "--tables", str(tables), "--state", str(state)]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=log, text=True)
@@ -421,6 +424,13 @@ clients:
 source_credentials:
   - connector: service-now
     params: {{endpoint: "https://dev1.service-now.example", username: ann, password: {SOURCE_PASSWORD}}}
+  - connector: service-now
+    params: {{endpoint: "https://dev1.service-now.example", username: ann, password: {NEXT_SOURCE_PASSWORD}}}
+  - connector: shopify
+    params: {{host: "shop.example", accessToken: {SOURCE_PASSWORD}}}
+connectors:
+  retired: [paypal]
+  outside_flow_spec: [shopify]
 """
 
 
@@ -437,7 +447,7 @@ def strict_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platfo
 @pytest.fixture
 def secrets() -> list[str]:
     """What may be seen nowhere; tokens of the local platform begin with the last."""
-    return [CLIENT_SECRET, SOURCE_PASSWORD]
+    return [CLIENT_SECRET, SOURCE_PASSWORD, NEXT_SOURCE_PASSWORD]
 
 
 @pytest.fixture

@@ -57,10 +57,10 @@ def read(client: AepClient, collection: str, object_id: str) -> dict[str, Any]:
     return single(client.get(path_of(collection, object_id)).body)
 
 
-def gone(kind: str, object_id: str) -> AepConfigError:
+def gone(kind: str, object_id: str, number: int | None = 1439) -> AepConfigError:
     """Return what to say of an id that leads nowhere; it may come from an XCom of long ago."""
     return AepConfigError(
-        f"There is no {kind} {object_id} in the sandbox (AEP answers 1439): it was deleted, or made in another sandbox. "
+        f"There is no {kind} {object_id} in the sandbox (AEP answers {number}): it was deleted, or made in another sandbox. "
         "Clear the task that makes it, so that it is made again."
     )
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from aep_provider.errors import AepInvalidRequestError, AepNotFoundError
+from aep_provider.resources import flow_service
 from aep_provider.resources.columns import Column, check_columns
 from aep_provider.resources.connectors import Connector
 from aep_provider.resources.flow_service import FlowServiceResource
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
+
+# AEP's catalogues have several codes for what a body refers to and is not there.
+_NO_BASE_CONNECTION = {1101, 1430, 1439}
 
 
 class SourceConnection(FlowServiceResource):
@@ -51,6 +56,14 @@ class SourceConnection(FlowServiceResource):
             "params": {"tableName": self._table, "columns": self._columns},
             "connectionSpec": {"id": self.connection_spec, "version": "1.0"},
         }
+
+    def create(self, description: str) -> tuple[str, str | None]:
+        try:
+            return super().create(description)
+        except (AepInvalidRequestError, AepNotFoundError) as error:
+            if error.number not in _NO_BASE_CONNECTION:
+                raise
+            raise flow_service.gone("base connection", self._base_connection_id, error.number) from error
 
     def comparable(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """The order of columns says nothing: they are compared by name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from aep_provider.errors import AepConfigError, AepInvalidRequestError
 from aep_provider.resources.connectors import DATA_LAKE_SPEC_ID
 from aep_provider.resources.flow_service import FlowServiceResource
 from aep_provider.resources.source_connection import SourceConnection
@@ -12,6 +13,7 @@ from aep_provider.resources.source_connection import SourceConnection
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
 
+_NO_DATASET = 1325
 NEWEST_MINOR_VERSION = "application/vnd.adobe.xed-full+json;version=1"
 
 
@@ -36,6 +38,17 @@ class TargetConnection(FlowServiceResource):
             "params": {"dataSetId": self._dataset_id},
             "connectionSpec": {"id": DATA_LAKE_SPEC_ID, "version": "1.0"},
         }
+
+    def create(self, description: str) -> tuple[str, str | None]:
+        try:
+            return super().create(description)
+        except AepInvalidRequestError as error:
+            if error.number != _NO_DATASET:
+                raise
+            raise AepConfigError(
+                f"There is no dataset {self._dataset_id} in the sandbox (AEP answers 1325): it was deleted, or made in another "
+                "sandbox. Clear the task that makes it, so that it is made again."
+            ) from error
 
     def comparable(self, document: Mapping[str, Any]) -> dict[str, Any]:
         return {
