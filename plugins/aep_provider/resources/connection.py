@@ -60,7 +60,7 @@ class BaseConnection(FlowServiceResource):
         return {
             "connectionSpec": (document.get("connectionSpec") or {}).get("id"),
             "authentication": auth.get("specName"),
-            "address": {key: shown.get(key, NOT_SHOWN) for key in self._credentials.address},
+            "address": {key: _shown(shown.get(key)) for key in self._credentials.address},
         }
 
     def find(self) -> list[Existing]:
@@ -119,6 +119,11 @@ class BaseConnection(FlowServiceResource):
     def always_changes(self) -> bool:
         """Whether credentials differ cannot be seen from outside."""
         return True
+
+
+def _shown(value: Any) -> Any:
+    """Left out, or masked: whether AEP hides fields, and how, is nowhere said."""
+    return NOT_SHOWN if value is None or (isinstance(value, str) and set(value) <= {"*"}) else value
 
 
 def _hides_address(existing: Existing) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -22,6 +23,7 @@ from aep_provider.resources.ensure import Action, Outcome, Patience, Resource, e
 from aep_provider.resources.fingerprint import read_mark
 from aep_provider.resources.flow import Flow, FlowDefinition
 from aep_provider.resources.flow_spec import FlowSpec, find_flow_spec
+from aep_provider.resources.flow_state import FlowState, set_state, state_of
 from aep_provider.resources.mapping_set import MappingSet
 from aep_provider.resources.schema import DerivedFieldGroup, Schema, existing_schema, full_id, resolved, tenant_id
 from aep_provider.resources.source_connection import SourceConnection
@@ -363,7 +365,7 @@ class TestWhatOthersMade:
 class TestBaseConnection:
     def test_it_logs_in(self, chain: Chain) -> None:
         connection.test_connection(chain.client, chain.base())
-        assert set(connection.tables(chain.client, chain.base())) == {"incident", "customer"}
+        assert set(connection.tables(chain.client, chain.base())) == {"incident", "customer", "t0", "t500"}
 
     def test_another_address_is_a_difference_and_updated(self, chain: Chain) -> None:
         first = make_sure(chain.base_resource())
@@ -374,6 +376,29 @@ class TestBaseConnection:
         assert (outcome.action, outcome.id) == (Action.UPDATED, first.id)
         assert outcome.etag != first.etag
         assert make_sure(moved).action is Action.REUSED
+
+    def test_an_address_that_aep_hides_is_never_taken_for_the_wanted_one(self, chain: Chain, wire: Any) -> None:
+        first = make_sure(chain.base_resource())
+        document = flow_service.read(chain.client, "connections", first.id)
+        document["auth"]["params"] = {"username": "ann"}
+        wire.answer("GET", "/connections", {"items": [document], "_links": {}})
+        assert make_sure(chain.base_resource()).id == first.id
+        moved = chain.base_resource(login=replace(LOGIN, host="https://dev2.service-now.example"))
+        with pytest.raises(AepDifferenceError, match=r"AEP does not show it.*dev2"):
+            make_sure(moved)
+        document["description"] = "by hand"
+        wire.faults.clear()
+        wire.answer("GET", "/connections", {"items": [document], "_links": {}})
+        with pytest.raises(AepDifferenceError, match="AEP does not show it"):
+            make_sure(chain.base_resource())
+
+    def test_a_disabled_one_is_told(self, chain: Chain, wire: Any) -> None:
+        first = make_sure(chain.base_resource())
+        document = {**flow_service.read(chain.client, "connections", first.id), "state": "disabled"}
+        wire.answer("GET", "/connections", {"items": [document], "_links": {}})
+        for if_exists in ("reuse", "update"):
+            with pytest.raises(AepDifferenceError, match=r"is there, but disabled.*delete it in AEP"):
+                make_sure(chain.base_resource(), if_exists=if_exists)
 
     def test_another_password_is_sent_under_update(self, chain: Chain, wire: Any) -> None:
         make_sure(chain.base_resource())
@@ -465,6 +490,22 @@ class TestSchema:
         schema = make_sure(chain.schema_resource(field_groups=[group])).id
         assert "person.name.firstName" in field_paths(resolved(chain.client, "schemas", schema))
 
+    @pytest.mark.parametrize(
+        "standard", ["https://ns.adobe.com/experience/campaign/x", "https://ns.adobe.com/xdm/context/profile"]
+    )
+    def test_whatever_is_not_the_tenants_own_is_looked_for_among_adobes(
+        self, chain: Chain, wire: Any, standard: str
+    ) -> None:
+        wire.answer("GET", quote(standard, safe=""), {"$id": standard})
+        assert resolved(chain.client, "fieldgroups", standard) == {"$id": standard}
+        assert [seen.path.split("/")[4] for seen in wire.seen if "fieldgroups" in seen.path] == ["global"]
+
+    def test_the_other_container_is_tried_too(self, chain: Chain) -> None:
+        """An id of another form than expected."""
+        assert resolved(chain.client, "classes", PROFILE)["$id"] == PROFILE
+        with pytest.raises(AepConfigError, match=r"no class 'https://ns\.adobe\.com/x/classes/0' in the sandbox"):
+            resolved(chain.client, "classes", "https://ns.adobe.com/x/classes/0")
+
     def test_an_existing_schema_by_title_and_by_id(self, chain: Chain) -> None:
         made = chain.schema()
         assert existing_schema(chain.client, chain.name) == existing_schema(chain.client, made) == made
@@ -495,6 +536,21 @@ class TestDataset:
         sent = [seen.json["tags"] for seen in wire.seen if seen.method == "PATCH"][-1]
         assert sent == chain.client.get(path).body[made.id]["tags"] == {"team": ["service", "desk"], "theirs": ["x:1"]}
         assert make_sure(changed).action is Action.REUSED
+
+    def test_a_tag_that_is_wanted_no_longer_is_no_edit_by_hand(self, chain: Chain) -> None:
+        make_sure(chain.dataset_resource(tags={"team": ["service"], "old": ["x:1"]}))
+        fewer = chain.dataset_resource(tags={"team": ["desk"]})
+        (change,) = make_sure(fewer, if_exists="update").changes
+        assert change.startswith("tags.team")
+        assert make_sure(fewer).action is Action.REUSED
+
+    def test_a_tag_that_was_edited_by_hand_is_told(self, chain: Chain) -> None:
+        made = make_sure(chain.dataset_resource(tags={"team": ["service"], "old": ["x:1"]}))
+        chain.client.patch(
+            f"/data/foundation/catalog/dataSets/{made.id}", json={"tags": {"team": ["theirs"], "old": ["x:1"]}}
+        )
+        with pytest.raises(AepDifferenceError, match="edited by hand"):
+            make_sure(chain.dataset_resource(tags={"team": ["desk"]}), if_exists="update")
 
     def test_blanks_in_tags_say_nothing(self, chain: Chain) -> None:
         made = make_sure(chain.dataset_resource(tags={"a": ["enabled:true"]}))
@@ -586,6 +642,27 @@ class TestFlow:
         with pytest.raises(AepDifferenceError, match=told) as refused:
             make_sure(chain.flow_resource(replace(definition, **change)), if_exists="update", adopt=True)
         assert "new name" in str(refused.value)
+
+    def test_a_disabled_one_is_refused_and_enabled_by_update(self, chain: Chain) -> None:
+        flow_id = make_sure(chain.flow_resource()).id
+        _settled(chain.client, flow_id)
+        set_state(chain.client, flow_id, FlowState.DISABLED)
+        with pytest.raises(AepDifferenceError, match=r"disabled.*AepSetFlowStateOperator"):
+            make_sure(chain.flow_resource())
+        outcome = make_sure(chain.flow_resource(), if_exists="update")
+        assert (outcome.action, outcome.id) == (Action.UPDATED, flow_id)
+        assert state_of(chain.client, flow_id) == "enabled"
+        assert make_sure(chain.flow_resource()).action is Action.REUSED
+
+    def test_a_disabled_one_of_somebody_else_is_not_enabled_unasked(self, chain: Chain) -> None:
+        flow_id = make_sure(chain.flow_resource()).id
+        document = _settled(chain.client, flow_id)
+        operations = [{"op": "replace", "path": "/description", "value": "theirs"}]
+        flow_service.patch(chain.client, "flows", flow_id, document["etag"], operations)
+        set_state(chain.client, flow_id, FlowState.DISABLED)
+        with pytest.raises(AepDifferenceError, match="somebody else"):
+            make_sure(chain.flow_resource(), if_exists="update")
+        assert state_of(chain.client, flow_id) == "disabled"
 
     def test_an_edit_by_hand_is_seen(self, chain: Chain) -> None:
         definition = chain.definition()
