@@ -34,8 +34,9 @@ $(READY): requirements.lock pyproject.toml
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-run: setup ## the main job: [TABLES=<folder> TABLE=<name> DELTA=<column>] lands in a dataset of the local AEP
-	@$(BIN)/python scripts/run.py $(call option,TABLES,--tables) $(call option,TABLE,--table) $(call option,DELTA,--delta)
+run: setup ## the main job: [TABLES=<folder> TABLE=<name> DELTA=<column> SOURCE=<source>] lands in a dataset of the local AEP
+	@$(BIN)/python scripts/run.py $(call option,TABLES,--tables) $(call option,TABLE,--table) $(call option,DELTA,--delta) \
+	  $(call option,SOURCE,--source)
 
 up: setup ## Airflow's UI and the local AEP, until Ctrl-C: [TABLES=<folder>]
 	@$(BIN)/python scripts/up.py $(call option,TABLES,--tables)

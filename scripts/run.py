@@ -28,12 +28,27 @@ from locks import InUseError
 DAG_ID = "aep_provision_dataflow"
 SAMPLES = ROOT / "include" / "tables"
 SAMPLE_TABLE, SAMPLE_DELTA = "incident", "sys_updated_at"
-SOURCE = {
-    "conn_type": "http",
-    "host": "https://example.service-now.com",
-    "login": "integration",
-    "password": "local-source-secret",
+# Invented, as the local platform takes any; by source, what its Airflow connection holds.
+LOGINS: dict[str, dict[str, Any]] = {
+    "servicenow": {
+        "conn_type": "http",
+        "host": "https://example.service-now.com",
+        "login": "integration",
+        "password": "local-source-secret",
+    },
+    "salesforce_service_cloud": {
+        "conn_type": "generic",
+        "host": "https://example.my.salesforce.com",
+        "login": "local-client-id",
+        "password": "local-source-secret",
+        "extra": {"api_version": "60.0"},
+    },
+    "postgresql": {
+        "conn_type": "generic",
+        "extra": {"connection_string": "Server=db.example;Database=crm;UID=integration;Password=local-source-secret"},
+    },
 }
+DEFAULT_SOURCE = "servicenow"
 
 
 def arguments() -> argparse.Namespace:
@@ -41,6 +56,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=Path, help="folder of CSV or Parquet files, one a table (default: samples)")
     parser.add_argument("--table", help=f"the table to load (default: {SAMPLE_TABLE})")
+    parser.add_argument(
+        "--source", choices=sorted(LOGINS), default=DEFAULT_SOURCE, help=f"as which source (default: {DEFAULT_SOURCE})"
+    )
     parser.add_argument("--delta", help="column that tells new rows from old; without it the table is loaded once")
     parser.add_argument("--state", type=Path, help="where the local platform keeps its state (default: by folder)")
     parser.add_argument("--home", type=Path, help="Airflow's home (default: by state)")
@@ -54,18 +72,23 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def dag_conf(table: str, delta: str | None) -> dict[str, Any]:
+def dag_conf(table: str, delta: str | None, source: str = DEFAULT_SOURCE) -> dict[str, Any]:
     """The DAG's parameters: every 15 minutes from the start of the data on, or once if there is no delta column."""
     frequency, interval, backfill = ("minute", 15, True) if delta else ("one_time", None, None)
-    conf = {"source": "servicenow", "table": table, "delta_column": delta}
+    conf = {"source": source, "source_conn_id": f"aep_source_{source}", "table": table, "delta_column": delta}
     return conf | {"frequency": frequency, "interval": interval, "backfill": backfill}
 
 
-def run_dag(conf: dict[str, Any], aep: LocalAep, home: Path) -> tuple[dict[str, Any], Path]:
-    """Run the DAG in a child process; what `dag_run.py` found, and the log of it all."""
+def run_dag(
+    conf: dict[str, Any], aep: LocalAep, home: Path, login: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], Path]:
+    """Run the DAG in a child process; what `dag_run.py` found, and the log of it all.
+
+    :param login: the Airflow connection of the source, where the invented one will not do.
+    """
     environment = airflow_environment(home) | {
         "AIRFLOW_CONN_AEP_DEFAULT": aep.connection(),
-        "AIRFLOW_CONN_AEP_SOURCE_SERVICENOW": json.dumps(SOURCE),
+        f"AIRFLOW_CONN_{conf['source_conn_id'].upper()}": json.dumps(login or LOGINS[conf["source"]]),
     }
     with tempfile.TemporaryDirectory() as scratch:
         found = Path(scratch) / "result.json"
@@ -114,7 +137,7 @@ def provision(given: argparse.Namespace, console: Console) -> int:
     try:
         console.print(f"Local AEP on {aep.url}, tables from {given.tables}, state in {os.path.relpath(aep.state)}")
         with console.status(f"Airflow runs {DAG_ID} …"):
-            outcome, log = run_dag(dag_conf(given.table, given.delta), aep, given.home)
+            outcome, log = run_dag(dag_conf(given.table, given.delta, given.source), aep, given.home)
         result = outcome["result"]
         if result:
             show_objects(console, result)
