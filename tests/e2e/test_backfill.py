@@ -1,0 +1,109 @@
+"""Windows under a real scheduler and triggerer: every row of every day once, whatever is killed in between."""
+
+from __future__ import annotations
+
+import csv
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from environment import ROOT
+
+from .estate import Estate, postgres, postgres_is_there
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+REAL_TABLE = ROOT.parent / "shared" / "data" / "servicenow" / "incident.csv"
+FIRST = datetime(2024, 2, 26)
+"""The week has a leap day."""
+DAYS = 7
+
+
+def schedule(first: datetime, days: int, **more: Any) -> dict[str, Any]:
+    end = first + timedelta(days=days)
+    return {"cron": "0 0 * * *", "start": f"{first:%Y-%m-%d}", "end": f"{end:%Y-%m-%d}", **more}
+
+
+def generated_table(file: Path, seed: int, rows: int = 300) -> Counter[str]:
+    """A table over a week, some rows on midnight itself; how many rows there are of each day."""
+    chance = random.Random(seed)
+    days: Counter[str] = Counter()
+    with file.open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["sys_id", "number", "sys_updated_at"])
+        for number in range(rows):
+            moment = FIRST + timedelta(days=chance.randrange(DAYS))
+            if number % 10:
+                moment += timedelta(seconds=chance.randrange(86400))
+            days[f"{moment:%Y-%m-%d}"] += 1
+            writer.writerow([f"row-{number}", f"INC{number}", f"{moment:%Y-%m-%d %H:%M:%S}"])
+    return days
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, demand: Callable[[bool, str], None]) -> Iterator[str | None]:
+    if request.param == "sqlite":
+        yield None
+        return
+    demand(postgres_is_there(), "no PostgreSQL on 127.0.0.1 lets the user postgres in")
+    with postgres() as address:
+        yield address
+
+
+@pytest.fixture
+def make_estate(tmp_path: Path) -> Iterator[Callable[..., Estate]]:
+    made: list[Estate] = []
+
+    def make(**options: Any) -> Estate:
+        tables = tmp_path / "tables"
+        tables.mkdir(exist_ok=True)
+        made.append(Estate(tmp_path / f"estate{len(made)}", tables, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+def test_seven_days_of_several_dataflows(
+    make_estate: Callable[..., Estate], database: str | None, demand: Callable[[bool, str], None]
+) -> None:
+    """The real table and generated ones, several windows at once."""
+    estate = make_estate(database=database)
+    wanted: dict[str, tuple[list[str], int]] = {}
+    dag_ids: dict[str, datetime] = {}
+    for seed in (1, 2):
+        generated_table(estate.tables / f"generated{seed}.csv", seed)
+        dag_id = estate.spec(
+            f"generated{seed}", table=f"generated{seed}", delta_column="sys_updated_at", schedule=schedule(FIRST, DAYS)
+        )
+        dag_ids[dag_id] = FIRST
+        wanted[dag_id] = sorted(f"row-{number}" for number in range(300)), DAYS
+    if REAL_TABLE.exists():
+        shutil.copy(REAL_TABLE, estate.tables)
+        first = datetime(2016, 2, 29)
+        # Its runs take their time side by side: AEP bears it, and each has a window of its own.
+        dag_id = estate.spec(
+            "incident", table="incident", delta_column="sys_updated_at", schedule=schedule(first, 7),
+            policy={"windows_at_once": 3},
+        )  # fmt: skip
+        dag_ids[dag_id] = first
+        with REAL_TABLE.open(newline="", encoding="utf-8") as file:
+            wanted[dag_id] = sorted(row["sys_id"] for row in csv.DictReader(file)), 7
+        assert len(wanted[dag_id][0]) == 3743
+    estate.start()
+    estate.known(*dag_ids)
+    for dag_id, first in dag_ids.items():
+        estate.backfill(dag_id, f"{first:%Y-%m-%d}", f"{first + timedelta(days=6):%Y-%m-%d}", "--max-active-runs", "4")
+    for dag_id, first in dag_ids.items():
+        days = [f"{first + timedelta(days=number):%Y-%m-%d}" for number in range(7)]
+        assert estate.ended_runs(dag_id, 7) == dict.fromkeys(days, "success"), estate.task_logs(dag_id)
+    landed = sorted(sorted(estate.keys(dataset)) for dataset in estate.datasets())
+    assert landed == sorted(keys for keys, _ in wanted.values())
+    assert len(estate.aep_runs()) == sum(windows for _, windows in wanted.values())
