@@ -12,6 +12,8 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
 # A value given to make, quoted for the shell: blanks, quotes and dollar signs stay what they are.
 quoted = '$(subst ','\'',$(value $(1)))'
 option = $(if $(value $(1)),$(2) $(call quoted,$(1)))
+run_options = $(call option,TABLES,--tables) $(call option,TABLE,--table) $(call option,DELTA,--delta) \
+  $(call option,SOURCE,--source)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run up test quick bench lint format clean
@@ -35,8 +37,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 run: setup ## the main job: [TABLES=<folder> TABLE=<name> DELTA=<column> SOURCE=<source>] lands in a dataset of the local AEP
-	@$(BIN)/python scripts/run.py $(call option,TABLES,--tables) $(call option,TABLE,--table) $(call option,DELTA,--delta) \
-	  $(call option,SOURCE,--source)
+	@$(BIN)/python scripts/run.py $(run_options)
 
 up: setup ## Airflow's UI and the local AEP, until Ctrl-C: [TABLES=<folder>]
 	@$(BIN)/python scripts/up.py $(call option,TABLES,--tables)

@@ -29,5 +29,6 @@ def test_a_dataset_without_files_has_no_rows(tmp_path: Path) -> None:
 def test_without_a_delta_column_the_table_is_loaded_once() -> None:
     """The DAG's form starts from a schedule, so what a one-time load must not have is sent as empty."""
     once = {"frequency": "one_time", "interval": None, "backfill": None, "delta_column": None}
-    assert dag_conf("incident", None) == {"source": "servicenow", "table": "incident", **once}
+    source = {"source": "servicenow", "source_conn_id": "aep_source_servicenow"}
+    assert dag_conf("incident", None) == {**source, "table": "incident", **once}
     assert dag_conf("incident", "at")["frequency"] == "minute"
