@@ -25,10 +25,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from aep_provider.resources.chain import ensure_dataflow
 from aep_provider.platform.client import AepClient
 from aep_provider.platform.settings import AepSettings
 from aep_provider.resources.authentication import SourceLogin, credentials
+from aep_provider.resources.chain import ensure_dataflow
 from aep_provider.resources.check import DataflowRequest
 from aep_provider.resources.connection import BaseConnection
 from aep_provider.resources.connectors import connector

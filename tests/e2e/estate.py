@@ -21,6 +21,8 @@ import requests
 from children import Child, stop_all
 from environment import BIN, airflow_environment, clean_environment
 
+from .gate import Gate
+
 DAG_FILE = """\
 # Airflow reads files that speak of a DAG.
 from pathlib import Path
@@ -98,6 +100,7 @@ class Estate:
         self.aep_port, self.port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.aep_url = f"http://127.0.0.1:{self.aep_port}"
+        self.gate = Gate(self.aep_url)
         self._database = database
         self._platform = platform or ["--time-scale", "0.01"]
         self.children: dict[str, Child] = {}
@@ -119,8 +122,8 @@ class Estate:
         self.source_password("right")
 
     def _aep_connection(self) -> dict[str, Any]:
-        extra = {"ims_org_id": "LOCAL@AdobeOrg", "sandbox": "prod", "token_url": f"{self.aep_url}/ims/token/v3"}
-        return {"conn_type": "aep", "host": self.aep_url, "login": "c", "password": "estate-secret", "extra": extra}
+        extra = {"ims_org_id": "LOCAL@AdobeOrg", "sandbox": "prod", "token_url": f"{self.gate.url}/ims/token/v3"}
+        return {"conn_type": "aep", "host": self.gate.url, "login": "c", "password": "estate-secret", "extra": extra}
 
     def source_password(self, password: str) -> None:
         """What the source's Airflow connection holds from the next start of the parts on."""
@@ -160,13 +163,14 @@ class Estate:
 
     def kill(self, part: str) -> None:
         """SIGKILL for a part and all it started."""
-        child = self.children[part]
+        child = self.children.pop(part)
         with suppress(ProcessLookupError):
             os.killpg(child.process.pid, signal.SIGKILL)
         child.process.wait(30)
 
     def stop(self) -> None:
         stop_all(list(self.children.values()))
+        self.gate.close()
 
     def healthy(self) -> bool:
         try:
@@ -235,6 +239,15 @@ class Estate:
         for part in writers:
             self.start_part(part)
 
+    def active_backfills(self, dag_id: str) -> list[Any]:
+        found = self.api("GET", f"/backfills?dag_id={dag_id}&limit=100")["backfills"]
+        return [one for one in found if one["completed_at"] is None]
+
+    def states(self, dag_id: str, task_id: str) -> list[str]:
+        """The states of a task in all runs of the DAG."""
+        found = self.api("GET", f"/dags/{dag_id}/dagRuns/~/taskInstances?limit=100")["task_instances"]
+        return [str(one["state"]) for one in found if one["task_id"] == task_id]
+
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         return list(self.api("GET", f"/dags/{dag_id}/dagRuns?limit=100")["dag_runs"])
 
@@ -261,12 +274,12 @@ class Estate:
 
     # AEP
 
-    def aep(self, method: str, path: str, **options: Any) -> Any:
+    def aep(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> Any:
         """A request of somebody who knows AEP and not this package."""
         form = {"grant_type": "client_credentials", "client_id": "looker", "client_secret": "estate-secret"}
         token = requests.post(f"{self.aep_url}/ims/token/v3", data=form, timeout=30).json()["access_token"]
-        headers = {"Authorization": f"Bearer {token}", "x-api-key": "looker", "x-sandbox-name": "prod"}
-        headers["x-gw-ims-org-id"] = "LOCAL@AdobeOrg"
+        own = {"Authorization": f"Bearer {token}", "x-api-key": "looker", "x-sandbox-name": "prod"}
+        headers = {**own, "x-gw-ims-org-id": "LOCAL@AdobeOrg", **(headers or {})}
         answer = requests.request(
             method, f"{self.aep_url}/data/foundation{path}", headers=headers, timeout=30, **options
         )

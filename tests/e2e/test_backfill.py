@@ -106,4 +106,119 @@ def test_seven_days_of_several_dataflows(
         assert estate.ended_runs(dag_id, 7) == dict.fromkeys(days, "success"), estate.task_logs(dag_id)
     landed = sorted(sorted(estate.keys(dataset)) for dataset in estate.datasets())
     assert landed == sorted(keys for keys, _ in wanted.values())
-    assert len(estate.aep_runs()) == sum(windows for _, windows in wanted.values())
+    windows = sum(windows for _, windows in wanted.values())
+    estate.until(lambda: len(estate.aep_runs()) >= windows, "AEP lists all runs", 60)
+    assert len(estate.aep_runs()) == windows
+
+
+def successful_windows(estate: Estate) -> list[tuple[int, int]]:
+    """The windows of the runs that ended well, as often as they did."""
+    return sorted(
+        (int(run["params"]["windowStartTime"]), int(run["params"]["windowEndTime"]))
+        for run in estate.aep_runs()
+        if run["metrics"]["statusSummary"]["status"] == "success"
+    )
+
+
+def listed_windows(estate: Estate) -> list[tuple[int, int]]:
+    """The same, once AEP lists all runs: it does so late."""
+    return list(
+        estate.until(lambda: len(found := successful_windows(estate)) >= DAYS and found, "AEP lists all runs", 60)
+    )
+
+
+def test_killed_at_every_place(make_estate: Callable[..., Estate], database: str | None) -> None:
+    """Tasks before and after their POST arrived, then triggerer, scheduler and platform while a run is waited for."""
+    estate = make_estate(database=database, platform=["--time-scale", "0.05"])
+    generated_table(estate.tables / "generated.csv", 3)
+    dag_id = estate.spec(
+        "generated",
+        table="generated",
+        delta_column="sys_updated_at",
+        schedule=schedule(FIRST, DAYS),
+        policy={"settle": 8},
+    )
+    estate.gate.plan = ["before", "after", "", "after", "before"]
+    estate.start()
+    estate.known(dag_id)
+    estate.backfill(dag_id, "2024-02-26", "2024-03-03")
+    for part in ("triggerer", "scheduler", "aep-local"):
+        estate.until(lambda: "deferred" in estate.states(dag_id, "window"), "a run is waited for", 240)
+        estate.kill(part)
+        if part == "aep-local":
+            estate.start_aep()
+        else:
+            estate.start_part(part)
+    days = [f"{FIRST + timedelta(days=number):%Y-%m-%d}" for number in range(DAYS)]
+    assert estate.ended_runs(dag_id, DAYS, 400) == dict.fromkeys(days, "success"), estate.task_logs(dag_id)
+    assert len(estate.gate.killed) == 4
+    wanted = sorted(f"row-{number}" for number in range(300))
+    (dataset,) = estate.datasets()
+    assert sorted(estate.keys(dataset)) == wanted
+    windows = listed_windows(estate)
+    assert len(windows) == len(set(windows)) == DAYS
+
+    # A cleared task takes its run over.
+    posted = estate.gate.posted
+    run_id = estate.runs(dag_id)[0]["dag_run_id"]
+    body = {"dry_run": False, "task_ids": ["window"], "dag_run_id": run_id, "only_failed": False}
+    estate.api("POST", f"/dags/{dag_id}/clearTaskInstances", body)
+    assert set(estate.ended_runs(dag_id, DAYS).values()) == {"success"}
+    assert estate.gate.posted == posted
+    assert sorted(estate.keys(dataset)) == wanted
+
+
+ACCOUNTS = """\
+organisations:
+  - {{id: LOCAL@AdobeOrg, tenant: local, sandboxes: [prod]}}
+clients:
+  - {{id: c, secret: estate-secret, organisation: LOCAL@AdobeOrg}}
+  - {{id: looker, secret: estate-secret, organisation: LOCAL@AdobeOrg}}
+source_credentials:
+  - connector: service-now
+    params: {{endpoint: "https://dev1.service-now.example", username: ann, password: {password}}}
+"""
+
+
+def test_a_weekend_of_wrong_credentials(
+    make_estate: Callable[..., Estate], database: str | None, tmp_path: Path
+) -> None:
+    """On Monday the password is mended, and a backfill of what failed loads exactly what was missing."""
+    accounts = tmp_path / "accounts.yaml"
+    accounts.write_text(ACCOUNTS.format(password="right"))
+    estate = make_estate(database=database, platform=["--time-scale", "0.01", "--accounts", str(accounts)])
+    generated_table(estate.tables / "generated.csv", 4)
+    dag_id = estate.spec(
+        "generated",
+        table="generated",
+        delta_column="sys_updated_at",
+        schedule=schedule(FIRST, DAYS),
+        policy={"retries": 1},
+    )
+    estate.start()
+    estate.known(dag_id)
+    estate.backfill(dag_id, "2024-02-26", "2024-02-29")
+    assert set(estate.ended_runs(dag_id, 4).values()) == {"success"}
+
+    estate.kill("aep-local")
+    accounts.write_text(ACCOUNTS.format(password="rotated"))
+    estate.start_aep()
+    # Airflow notices only after a while that a backfill is over.
+    estate.until(lambda: not estate.active_backfills(dag_id), "the first backfill is over", 120)
+    estate.backfill(dag_id, "2024-03-01", "2024-03-02")
+    states = estate.ended_runs(dag_id, 6)
+    assert [states[day] for day in ("2024-03-01", "2024-03-02")] == ["failed", "failed"]
+
+    (connection,) = estate.aep("GET", "/flowservice/connections")["items"]
+    change = [{"op": "replace", "path": "/auth/params", "value": {
+        "endpoint": "https://dev1.service-now.example", "username": "ann", "password": "rotated"}}]  # fmt: skip
+    path = f"/flowservice/connections/{connection['id']}"
+    estate.aep("PATCH", path, json=change, headers={"If-Match": connection["etag"]})
+    estate.until(lambda: not estate.active_backfills(dag_id), "the second backfill is over", 120)
+    estate.backfill(dag_id, "2024-02-26", "2024-03-03", "--reprocess-behavior", "failed")
+    days = [f"{FIRST + timedelta(days=number):%Y-%m-%d}" for number in range(DAYS)]
+    assert estate.ended_runs(dag_id, DAYS) == dict.fromkeys(days, "success"), estate.task_logs(dag_id)
+    (dataset,) = estate.datasets()
+    assert sorted(estate.keys(dataset)) == sorted(f"row-{number}" for number in range(300))
+    windows = listed_windows(estate)
+    assert len(windows) == len(set(windows)) == DAYS

@@ -160,7 +160,7 @@ class AepCreateFlowRunOperator(AepBaseOperator):
                     raise AepAnswerError("The wait for the flow run ended without a verdict.")
                 window = window_of_task(context, self.window_start, self.window_end)
                 return self._end(context, window, seen)
-        raise self._timed_out(seen)
+        raise self._timed_out(seen, told.get("trouble"))
 
     def on_kill(self) -> None:
         """AEP cannot cancel a run."""
@@ -215,8 +215,9 @@ class AepCreateFlowRunOperator(AepBaseOperator):
         )
 
     def _wait_in_worker(self, hook: AepHook, run_id: str, deadline: float) -> Verdict:
-        pause, seen = _FIRST_PAUSE_SECONDS, None
+        pause, seen, trouble = _FIRST_PAUSE_SECONDS, None, None
         while True:
+            trouble = None
             try:
                 seen = judge(read_run(hook.client, run_id))
             except AepError as error:
@@ -224,15 +225,17 @@ class AepCreateFlowRunOperator(AepBaseOperator):
                 if error.final and not isinstance(error, AepNotFoundError):
                     raise
                 self.log.warning("Looking for the run failed, trying again: %s", error)
+                trouble = str(error)
             if seen and seen.state.has_ended:
                 return seen
             if time.time() >= deadline:
-                raise self._timed_out(seen)
+                raise self._timed_out(seen, trouble)
             time.sleep(min(pause, self.poll_interval, max(0.0, deadline - time.time())))
             pause *= 2
 
-    def _timed_out(self, seen: Verdict | None) -> AepRunTimeoutError:
+    def _timed_out(self, seen: Verdict | None, trouble: object) -> AepRunTimeoutError:
         last = seen.in_words() if seen else "It has not appeared yet"
+        last = f"{last}. The last look failed: {trouble}" if trouble else last
         return AepRunTimeoutError(
             f"The flow run did not end within {self.timeout:.0f} seconds. {last}",
             hint="It goes on in AEP, and the next try takes it over",

@@ -12,6 +12,7 @@ from aep_provider.resources.window import Window
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+_DIGITS_OF_SECONDS = 11
 _WITH_AN_INTERVAL = ("scheduled", "backfill")
 
 
@@ -65,6 +66,8 @@ def _moment(value: Any, what: str) -> datetime | None:
     rendered = text(value)
     if rendered is None:
         return None
+    if rendered.isdecimal() and len(rendered) > _DIGITS_OF_SECONDS:
+        raise AepConfigError(f"{what}, {rendered}, is no moment in epoch seconds: milliseconds, perhaps?")
     try:
         moment = (
             datetime.fromtimestamp(int(rendered), UTC) if rendered.isdecimal() else datetime.fromisoformat(rendered)

@@ -96,7 +96,8 @@ def _wrong_for_recurring(frequency: Frequency, interval: int | None, delta_colum
     if interval is None:
         wrong.append(f"frequency {frequency} needs an interval of at least {least}")
     elif interval < least:
-        wrong.append(f"interval {interval} with frequency {frequency}, the least is {least} (AEP would answer 1362)")
+        code = 1394 if least == 1 else 1362
+        wrong.append(f"interval {interval} with frequency {frequency}, the least is {least} (AEP would answer {code})")
     if not delta_column:
         wrong.append(
             f"frequency {frequency} needs a delta column, which tells new rows from old (AEP would answer 1367); "

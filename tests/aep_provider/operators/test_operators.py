@@ -17,7 +17,7 @@ from aep_provider.operators.base import TaskMemory, final_errors_end_the_task
 
 OPERATORS = [getattr(operators, name) for name in operators.__all__]
 ALL = [*OPERATORS, *(getattr(sensors, name) for name in sensors.__all__)]
-NOT_RENDERED = {"deferrable", "poke_interval", "timeout", "kwargs", "self"}
+NOT_RENDERED = {"deferrable", "wait", "poke_interval", "poll_interval", "settle_seconds", "timeout", "kwargs", "self"}
 
 
 def own_fields(operator: type) -> dict[str, inspect.Parameter]:
