@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import conf
 
 from aep_provider.errors import AepAnswerError, AepConfigError, AepError, AepNotFoundError, AepRunTimeoutError
 from aep_provider.operators.base import AepBaseOperator, TaskMemory, final_errors_end_the_task, publish
 from aep_provider.operators.ledger import assets_of, ledger_of
 from aep_provider.operators.rendered import listed, number, text, truth, whole_number
 from aep_provider.operators.run_outcome import conclude, tell_assets
-from aep_provider.operators.windows import window_of_task
+from aep_provider.operators.windows import configured_edges, window_of_task
 from aep_provider.resources.ensure import Patience
 from aep_provider.resources.retrigger import SETTLE_SECONDS
 from aep_provider.resources.run import read_run
-from aep_provider.resources.window import Edges, Window
+from aep_provider.resources.window import Window
 from aep_provider.resources.window_run import OnFailedRun, WindowRequest, start_window
 from aep_provider.triggers.flow_run import EVENT_ENDED, EVENT_ERROR, AepFlowRunTrigger, checked_event
 from aep_provider.verdict import Tolerance, Verdict, judge, verdict_of
@@ -182,7 +181,7 @@ class AepCreateFlowRunOperator(AepBaseOperator):
             delta_format=text(self.delta_format),
             on_failed=on_failed,
             earlier_flow_ids=tuple(listed(self.earlier_flow_ids, "earlier_flow_ids") or ()),
-            edges=_edges(),
+            edges=configured_edges(),
             force=truth(self.force, "force") is True,
         )
 
@@ -253,16 +252,6 @@ class AepCreateFlowRunOperator(AepBaseOperator):
         run_id = conclude(context, verdict, tolerance, may_repeat=may_repeat)
         tell_assets(context, assets_of(self.outlets), {**_told(window), **_counted(verdict)})
         return run_id
-
-
-def _edges() -> Edges:
-    word = conf.get("aep", "window_edges", fallback=Edges.START_INCLUSIVE.value)
-    try:
-        return Edges(word)
-    except ValueError:
-        raise AepConfigError(
-            f"window_edges in the section [aep] of Airflow's configuration is {word!r}, but must be one of {', '.join(Edges)}."
-        ) from None
 
 
 def _told(window: Window) -> dict[str, str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import conf
+
 from aep_provider.errors import AepConfigError
 from aep_provider.operators.rendered import text
-from aep_provider.resources.window import Window
+from aep_provider.resources.window import Edges, Window
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -54,6 +56,21 @@ def window_of_task(context: Context, start: Any, end: Any) -> Window:
         "A DAG run triggered by hand has no window of its own: Airflow only guesses one "
         f"({interval[0].isoformat()} to {interval[1].isoformat()}). Give window_start and window_end."
     )
+
+
+def configured_edges() -> Edges:
+    """
+    Return which edges of a window AEP counts in, as Airflow's configuration says.
+
+    :raises AepConfigError: it says something else.
+    """
+    word = conf.get("aep", "window_edges", fallback=Edges.START_INCLUSIVE.value)
+    try:
+        return Edges(word)
+    except ValueError:
+        raise AepConfigError(
+            f"window_edges in the section [aep] of Airflow's configuration is {word!r}, but must be one of {', '.join(Edges)}."
+        ) from None
 
 
 def _has_no_schedule(context: Context) -> bool:
