@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-
 from aep_provider.errors import AepAnswerError, AepConfigError, AepError, AepNotFoundError, AepRunTimeoutError
 from aep_provider.operators.base import AepBaseOperator, TaskMemory, final_errors_end_the_task, publish
 from aep_provider.operators.ledger import assets_of, ledger_of
