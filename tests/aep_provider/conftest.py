@@ -337,11 +337,12 @@ class Task:
     store: StateStore = field(default_factory=StateStore)
     ti: TaskInstance = field(default_factory=TaskInstance)
     search: list[str] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
 
     @property
     def context(self) -> Any:
-        dag = SimpleNamespace(template_searchpath=self.search)
-        return {"ti": self.ti, "task_state_store": self.store, "dag": dag}
+        dag = SimpleNamespace(template_searchpath=self.search, schedule=None)
+        return {"ti": self.ti, "task_state_store": self.store, "dag": dag, **self.more}
 
     def run(self) -> Any:
         self.ti = TaskInstance()

@@ -115,8 +115,8 @@ class AepEnsureDataflowOperator(AepEnsureOperator):
             raise AepConfigError(f"The specification of the dataflow is not possible: {one_line(wrong)}") from None
 
     def _is_there(self, hook: AepHook, flow_id: str) -> bool:
-        """A flow that was disabled is left to the full look, which says so."""
+        """A flow that was disabled is left to the full look, which says so; one that was just made is not enabled yet."""
         try:
-            return flow_service.read(hook.client, flow.COLLECTION, flow_id).get("state") == "enabled"
+            return flow_service.read(hook.client, flow.COLLECTION, flow_id).get("state") != "disabled"
         except AepNotFoundError:
             return False
