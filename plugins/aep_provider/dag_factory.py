@@ -49,9 +49,14 @@ def dataflow_dags(folder: Path, root: Path | None = None) -> dict[str, DAG]:
             dag = _broken_dag(file, str(error))
         else:
             read.append((file, spec))
-        dags[dag.dag_id] = dag
-    for warning in batch_warnings(spec for _, spec in read):
+        # A file that is broken or of a name that is taken must not hide another one's DAG.
+        dags.setdefault(dag.dag_id, dag)
+    for sandbox, warning in batch_warnings(spec for _, spec in read).items():
         log.warning("%s", warning)
+        for _, spec in read:
+            if spec.sandbox == sandbox and spec.schedule:
+                one = dags[f"aep_dataflow__{spec.slug}"]
+                one.doc_md = f"{one.doc_md}\n\n**{warning}.**"
     return dags
 
 
@@ -101,18 +106,18 @@ def dataflow_dag(spec: DataflowSpec) -> DAG:
     return dag
 
 
-def batch_warnings(specs: Iterable[DataflowSpec]) -> list[str]:
+def batch_warnings(specs: Iterable[DataflowSpec]) -> dict[str, str]:
     """Return a line for each sandbox whose schedules make more batches a day than AEP advises."""
     batches: dict[str, int] = defaultdict(int)
     for spec in specs:
         if spec.schedule:
             batches[spec.sandbox] += windows_a_day(spec.schedule)
-    return [
-        f"The schedules of sandbox {sandbox} make up to {count} batches a day; AEP advises at most {BATCHES_A_DAY} for "
-        "Profile and ExperienceEvent data (a soft limit): larger windows make fewer"
+    return {
+        sandbox: f"The schedules of sandbox {sandbox} make up to {count} batches a day; AEP advises at most "
+        f"{BATCHES_A_DAY} for Profile and ExperienceEvent data (a soft limit): larger windows make fewer"
         for sandbox, count in batches.items()
         if count > BATCHES_A_DAY
-    ]
+    }
 
 
 def windows_a_day(schedule: Schedule) -> int:

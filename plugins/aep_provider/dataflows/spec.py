@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from croniter import CroniterBadDateError, croniter
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from aep_provider.errors import AepError
@@ -34,7 +35,8 @@ Seconds = Annotated[int, BeforeValidator(seconds), Field(ge=0)]
 class Part(BaseModel):
     """Nothing in a specification is guessed: a field that does not exist is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Defaults too, so that a specification and its copy through JSON have one fingerprint.
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class Target(Part):
@@ -62,6 +64,17 @@ class Schedule(Part):
         default=False, description="whether windows from the start until now are loaded by themselves"
     )
     lag: Seconds = Field(default=0, description="how long to wait after a window's end for rows that come late")
+
+    @field_validator("cron")
+    @classmethod
+    def _read(cls, value: str) -> str:
+        if not croniter.is_valid(value):
+            raise ValueError(f"{value!r} is no cron expression, as in 0 0 * * * or @daily")
+        try:
+            croniter(value).get_next()
+        except CroniterBadDateError:
+            raise ValueError(f"{value!r} is a date that never comes") from None
+        return value
 
     @field_validator("timezone")
     @classmethod
