@@ -22,7 +22,7 @@ from aep_local.core.clock import Clock
 from aep_local.core.settings import Settings
 from aep_local.core.specs import Specs
 from aep_local.core.store import Store
-from aep_local.flow_service import connections, flows, runs, source_connections, specs, target_connections
+from aep_local.flow_service import connections, flows, runs, search, source_connections, specs, target_connections
 from aep_local.rows.engine import Engine
 from aep_local.rows.tables import TableFolder
 from aep_local.schema_registry import descriptors
@@ -38,6 +38,7 @@ _PARTS = (
     target_connections,
     flows,
     runs,
+    search,
     descriptors,  # its paths would also fit the general ones of the next
     schema_registry,
     catalog,

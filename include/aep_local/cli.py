@@ -27,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 after a clean stop, 2 when it was called wrongly, 1 when it cannot serve."""
     parser = _parser()
     given = parser.parse_args(arguments)
+    if given.command == "assumptions":
+        print(Assumptions.describe())
+        return 0
     try:
         settings = _settings(given)
         app = create_app(settings)
@@ -54,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser(
         "serve",
         help="serve the platform over HTTP",
-        epilog="switches for --assume, with their defaults:\n" + Assumptions.describe(),
+        epilog="switches for --assume, KEY=DEFAULT each:\n" + Assumptions.describe(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     serve.add_argument("--tables", required=True, type=Path, metavar="DIR", help="the source tables, CSV or Parquet")
@@ -66,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--time-scale", default=1.0, type=float, metavar="F", help="every wait is multiplied by it")
     serve.add_argument("--token-seconds", default=86399, type=float, metavar="N", help="how long tokens are valid")
     serve.add_argument("--assume", action="append", default=[], metavar="KEY=VALUE", help="set a switch, see below")
+    commands.add_parser(
+        "assumptions", help="list the switches for what is not known about AEP, as serve --assume takes them"
+    )
     return parser
 
 

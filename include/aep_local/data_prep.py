@@ -114,7 +114,8 @@ def preview(body: JsonBody, caller: CallerDep, services: ServicesDep) -> Respons
         mapper = Mapper(content["mappings"], _tree(content, caller, services), columns)
     except ValueError as error:
         raise _bad(str(error)) from None
-    return JSONResponse([_previewed(mapper.row({**columns, **row})) for row in rows])
+    lenient = services.settings.assume.failed_transformation == "null_with_warning"
+    return JSONResponse([_previewed(mapper, {**columns, **row}, lenient=lenient) for row in rows])
 
 
 @router.get(f"{_PATH}/{{id}}")
@@ -172,10 +173,11 @@ def _tree(content: Document, caller: Caller, services: Services) -> xdm.Field:
     return root
 
 
-def _previewed(row: dict[str, Any] | Rejection) -> Document:
-    if isinstance(row, Rejection):
-        return {"data": None, "errors": [_error(f"{each.path}: {each.reason}") for each in row.errors]}
-    return {"data": row, "errors": None}
+def _previewed(mapper: Mapper, row: Document, *, lenient: bool) -> Document:
+    warned: list[xdm.Invalid] = []
+    mapped = mapper.row(row, warned if lenient else None)
+    data, found = (None, mapped.errors) if isinstance(mapped, Rejection) else (mapped, warned)
+    return {"data": data, "errors": [_error(f"{each.path}: {each.reason}") for each in found] or None}
 
 
 def _error(text: str) -> Document:

@@ -23,6 +23,8 @@ import uvicorn
 from aep_local.app import create_app
 from aep_local.core.settings import Assumptions, Settings
 
+from .waiting import awaited
+
 FLOW = "/data/foundation/flowservice"
 SCHEMAS = "/data/foundation/schemaregistry"
 CATALOG = "/data/foundation/catalog"
@@ -34,6 +36,8 @@ DATA_LAKE = "c604ff05-7f1a-43c0-8e18-33bf874cb11c"
 CRM_TO_AEP = "14518937-270c-4525-bdec-c2ba7cce3860"
 PROFILE = "https://ns.adobe.com/xdm/context/profile"
 FULL = "application/vnd.adobe.xed-full+json;version=1"
+SECONDS = 30
+"""How long an answer may take: the machine may have much else to do."""
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Nothing here speaks TLS; a context without certificates spares every client the reading of them."""
 ACCOUNTS = """\
@@ -71,13 +75,9 @@ class Platform:
     def log(self) -> Path:
         return self.state.with_name(self.state.name + ".log")
 
-    def logged(self, *texts: str, seconds: float = 10) -> str:
+    def logged(self, *texts: str) -> str:
         """The log once it holds these texts."""
-        deadline = time.monotonic() + seconds
-        while not all(text in (log := self.log.read_text()) for text in texts):
-            assert time.monotonic() < deadline, (texts, log[-2000:])
-            time.sleep(0.02)
-        return log
+        return awaited(self.log.read_text, lambda log: all(text in log for text in texts))
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
@@ -97,9 +97,14 @@ class Platform:
         return authorised(self.url, org, sandbox, client_id, secret)
 
 
+def anybody(method: str, url: str, **more: Any) -> httpx.Response:
+    """One request of somebody who is not known."""
+    return httpx.request(method, url, timeout=SECONDS, verify=NO_TLS, **more)
+
+
 def token_of(url: str, client_id: str, secret: str) -> str:
     form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
-    answer = httpx.post(f"{url}/ims/token/v3", data={**form, "scope": "openid,AdobeID"}, verify=NO_TLS)
+    answer = anybody("POST", f"{url}/ims/token/v3", data={**form, "scope": "openid,AdobeID"})
     answer.raise_for_status()
     return str(answer.json()["access_token"])
 
@@ -111,7 +116,7 @@ def authorised(url: str, org: str, sandbox: str, client_id: str, secret: str) ->
         "x-gw-ims-org-id": org,
         "x-sandbox-name": sandbox,
     }
-    return httpx.Client(base_url=url, headers=headers, timeout=20, verify=NO_TLS)
+    return httpx.Client(base_url=url, headers=headers, timeout=SECONDS, verify=NO_TLS)
 
 
 @pytest.fixture(scope="session")
@@ -367,12 +372,8 @@ class Chain:
         assert answer.status_code == 200, answer.text
         return answer.json()["items"][0]
 
-    def until(self, path: str, true: Callable[[Any], bool], seconds: float = 10) -> Any:
-        deadline = time.monotonic() + seconds
-        while not true(found := self.get(path)):
-            assert time.monotonic() < deadline, found
-            time.sleep(0.02)
-        return found
+    def until(self, path: str, true: Callable[[Any], bool]) -> Any:
+        return awaited(lambda: self.get(path), true)
 
 
 def code(answer: httpx.Response) -> str:

@@ -10,6 +10,7 @@ import duckdb
 import httpx
 
 from .conftest import CATALOG, CRM_TO_AEP, DATA_LAKE, FLOW, FULL, MAPPINGS, PROFILE, SCHEMAS, SERVICENOW, Platform
+from .waiting import awaited
 
 REAL_TABLE = Path(__file__).resolve().parents[3] / "shared" / "data" / "servicenow" / "incident.csv"
 STARTED = {"scheduled", "inProgress"}
@@ -120,13 +121,11 @@ class Lake:
 
     def ended(self, flow: str, *, count: int = 1, seconds: float = 20) -> list[dict[str, Any]]:
         """The flow's runs, oldest first, once so many of them have ended."""
-        deadline = time.monotonic() + seconds
-        while True:
-            runs = [run for run in self.runs(flow) if status(run) not in STARTED]
-            if len(runs) >= count:
-                return runs[::-1]
-            assert time.monotonic() < deadline, f"{len(runs)} of {count} runs ended: {self.platform.log.read_text()}"
-            time.sleep(0.02)
+
+        def over() -> list[dict[str, Any]]:
+            return [run for run in self.runs(flow) if status(run) not in STARTED]
+
+        return awaited(over, lambda runs: len(runs) >= count, seconds)[::-1]
 
     def files(self, dataset: str) -> list[Path]:
         return sorted((self.platform.state / "datasets" / dataset).glob("*"))

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from aep_local.rows.tables import TableFolder
 
 from .lake import batch_id, counts, status
+from .waiting import awaited
 from .workshop import DATASET, SCHEMA, SCOPE, Workshop
 
 TEXT = {"type": "string"}
@@ -412,10 +413,7 @@ def test_a_scheduled_flow_takes_history_first_and_then_its_windows(workshop: Cal
     schedule = {"startTime": str(start), "frequency": "minute", "interval": "15", "backfill": "true"}
     shop.flow("t", state="initializing", transformations=[copy, mapping], scheduleParams=schedule)
     shop.engine.wake()
-    deadline = time.monotonic() + 20
-    while len(shop.files()) < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    awaited(shop.files, lambda files: len(files) >= 3)
     runs = [shop.ended(run["id"]) for run in reversed(shop.store.all("runs", SCOPE))]
     # a slow machine may look so late that two periods become one window; then no row may be missing or doubled either
     assert counts(runs[0]) == (2, 2, 0)
@@ -433,10 +431,7 @@ def test_a_flow_becomes_enabled_and_a_disabled_one_rests(workshop: Callable[...,
     operation = {"status": {"value": "inProgress", "errors": []}, "percentCompleted": 0}
     shop.flow("t", state="initializing", scheduleParams=schedule, lastOperation=operation)
     shop.engine.wake()
-    deadline = time.monotonic() + 20
-    while not (runs := shop.store.all("runs", SCOPE)):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    runs = awaited(lambda: shop.store.all("runs", SCOPE))
     flow = shop.store.get("flows", "flow", SCOPE)
     assert flow is not None
     assert (flow["state"], flow["lastOperation"]["status"]["value"]) == ("enabled", "completed")
@@ -445,6 +440,5 @@ def test_a_flow_becomes_enabled_and_a_disabled_one_rests(workshop: Callable[...,
     # woken again, a flow of frequency once has nothing more to do
     shop.store.put("flows", "flow", SCOPE, flow, due_ms=0)
     shop.engine.wake()
-    while shop.store.next_due("flows") is not None:
-        time.sleep(0.01)
+    awaited(lambda: shop.store.next_due("flows"), lambda due: due is None)
     assert len(shop.store.all("runs", SCOPE)) == 1

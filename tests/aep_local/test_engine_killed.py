@@ -19,6 +19,7 @@ from aep_local.rows.landing import BatchWriter, Landing
 
 from .conftest import FLOW, Platform
 from .lake import Lake, counts, field, status
+from .waiting import awaited
 from .workshop import SCOPE, Workshop
 
 STRING = {"type": "string"}
@@ -236,12 +237,8 @@ def test_posted_runs_killed_for_real(
 
 
 def wait_for(moment: str, lake: Lake, flow: str) -> None:
-    deadline = time.monotonic() + 20
     folder = lake.platform.state if "/" in moment else lake.platform.state / "staging"
-    while time.monotonic() < deadline:
-        if "*" in moment:
-            if next(folder.glob(moment), None):
-                return
-        elif any(status(run) == moment for run in lake.runs(flow)):
-            return
-    raise AssertionError(f"{moment} was never seen")
+    if "*" in moment:
+        awaited(lambda: next(folder.glob(moment), None))
+    else:
+        awaited(lambda: lake.runs(flow), lambda runs: any(status(run) == moment for run in runs))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from aep_local.core.clock import Clock
+from aep_local.xdm.expressions import dates
 
 from .lake import batch_id, counts, status
 from .workshop import MAPPING, SCOPE, Workshop
@@ -36,8 +36,8 @@ MAPPINGS = [
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
-    made = Workshop(tmp_path)
+def shop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Workshop]:
+    made = Workshop(tmp_path, assume=getattr(request, "param", None))
     made.engine.start()
     yield made
     made.close()
@@ -81,6 +81,30 @@ def test_without_a_threshold_a_failed_expression_fails_the_run_and_nothing_lands
     assert shop.files() == []
 
 
+@pytest.mark.parametrize("shop", [{"failed_transformation": "null_with_warning"}], indirect=True)
+def test_failed_expressions_may_be_warnings(shop: Workshop) -> None:
+    """The third row's empty tier makes no warning: nothing failed for it."""
+    shop.table("people", PEOPLE)
+    shop.prepare(FIELDS, MAPPINGS)
+    run = shop.ended(shop.run(shop.flow("people")))
+    assert (status(run), counts(run)) == ("success", (3, 3, 0))
+    summaries = [run["metrics"]["recordSummary"], run["activities"][1]["recordSummary"]]
+    assert [each["warningRecordCount"] for each in summaries] == [2, 2]
+    assert shop.rows("id, born::VARCHAR, share") == [
+        ("1", "2000-02-29", 10.0), ("2", "1999-12-31", None), ("3", None, 20.0)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("shop", [{"failed_transformation": "null_with_warning"}], indirect=True)
+def test_a_row_whose_required_value_could_not_be_computed_is_rejected_and_no_warning(shop: Workshop) -> None:
+    shop.table("people", PEOPLE)
+    shop.prepare(FIELDS, MAPPINGS, required=["share"])
+    run = shop.ended(shop.run(shop.flow("people", options={"partialIngestionPercent": 90})))
+    assert (status(run), counts(run)) == ("success", (3, 2, 1))
+    assert run["metrics"]["recordSummary"]["warningRecordCount"] == 1
+    assert shop.rows("id") == [("1",), ("3",)]
+
+
 def test_an_expression_over_a_column_that_is_gone_fails_the_run_by_name(shop: Workshop) -> None:
     shop.table("people", PEOPLE.replace("score", "points", 1))
     shop.prepare(FIELDS, MAPPINGS)
@@ -111,13 +135,14 @@ def test_a_flow_keeps_its_version_until_it_is_patched(shop: Workshop) -> None:
     assert [full for full, _ in landed()] == ["ann", "bob", "cy"]
 
 
-def test_the_current_moment_is_real_whatever_the_time_scale(shop: Workshop) -> None:
+def test_the_current_moment_is_the_clocks_whatever_the_time_scale(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dates, "time", SimpleNamespace(time_ns=lambda: 1_771_891_200_123_456_789))
     shop.table("one", "id\n1\n")
     shop.prepare({"at": {"type": "string", "format": "date-time"}, "ms": {"type": "integer"}}, [
         {"sourceType": "EXPRESSION", "source": "now()", "destination": "at"},
         {"sourceType": "EXPRESSION", "source": "timestamp()", "destination": "ms"},
     ])  # fmt: skip
-    began = Clock(1).now_ms()
     shop.ended(shop.run(shop.flow("one")))
-    ((at, ms),) = shop.rows('epoch_us("at") // 1000, ms')
-    assert began <= at <= ms <= time.time() * 1000
+    assert shop.rows('epoch_us("at"), ms') == [(1_771_891_200_123_456, 1_771_891_200_123)]

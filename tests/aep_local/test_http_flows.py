@@ -401,7 +401,8 @@ def test_two_objects_of_one_name(inside: Callable[..., Any], setting: str) -> No
     body = chain.flow_body(name="same")
     again = {
         "flows": body,
-        "sourceConnections": chain.source_body(chain.connection(), name="source"),
+        "connections": chain.connection_body(name="base"),
+        "sourceConnections": chain.source_body(chain.connection(name="other"), name="source"),
         "targetConnections": chain.target_body(chain.dataset(chain.schema("other")), name="target"),
     }
     chain.flow(body)

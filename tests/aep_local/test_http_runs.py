@@ -17,6 +17,7 @@ from aep_local.core.store import Store
 from .conftest import FLOW, Platform, code
 from .lake import STARTED, Lake, batch_id, counts, status
 from .moments import later
+from .waiting import awaited
 
 RUNS = f"{FLOW}/runs"
 GONE = "00000000-0000-4000-8000-000000000000"
@@ -50,11 +51,7 @@ class OnDemand:
         return dict(self.lake.ok("GET", f"{FLOW}/flows/{self.id}")["items"][0])
 
     def until(self, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        deadline = time.monotonic() + 10
-        while not true(flow := self.flow()):
-            assert time.monotonic() < deadline, flow
-            time.sleep(0.01)
-        return flow
+        return awaited(self.flow, true)
 
     def body(self, start: Any = MIDNIGHT, end: Any = MIDNIGHT + 2 * HOUR, **params: Any) -> dict[str, Any]:
         given = {"startTime": int(time.time()), "windowStartTime": start, "windowEndTime": end}
@@ -71,11 +68,11 @@ class OnDemand:
 
     def run(self, id: str) -> dict[str, Any]:
         """The run once it has ended; found by its id, for lists have it later."""
-        deadline = time.monotonic() + 20
-        while status(run := self.lake.ok("GET", f"{RUNS}/{id}")["items"][0]) in STARTED:
-            assert time.monotonic() < deadline, run
-            time.sleep(0.01)
-        return dict(run)
+        return self.seen(id, lambda word: word not in STARTED)
+
+    def seen(self, id: str, true: Callable[[str], bool]) -> dict[str, Any]:
+        """The run once its status is as it shall be."""
+        return awaited(lambda: dict(self.lake.ok("GET", f"{RUNS}/{id}")["items"][0]), lambda run: true(status(run)))
 
     def again(self, id: str, op: str = "re-trigger") -> httpx.Response:
         return self.client.post(f"{RUNS}/{id}/action", params={"op": op})
@@ -549,11 +546,9 @@ def test_a_run_before_the_flows_start(switched: Callable[..., OnDemand], setting
     assert code(early.post()) == "1380"
     schedule = {"startTime": int(time.time()) + 60, "frequency": "once"}
     flow = switched(assume=assume, schedule=schedule)
-    deadline = time.monotonic() + 10
-    while (answer := flow.post()).status_code != 201:
-        assert code(answer) == "1380"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    answers: list[httpx.Response] = []
+    awaited(lambda: answers.append(flow.post()), lambda _: answers[-1].status_code == 201)
+    assert {code(answer) for answer in answers[:-1]} <= {"1380"}
 
 
 @pytest.mark.parametrize(("setting", "told"), [("whole", True), ("bare", False)])
@@ -608,11 +603,7 @@ def test_the_words_for_a_runs_status(inside: Inside, tmp_path: Path, setting: st
     waiting = flow.posted(startTime=int(time.time()) + 3_000_000)
 
     def ended(id: str, word: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 10
-        while status(run := flow.lake.ok("GET", f"{RUNS}/{id}")["items"][0]) != word:
-            assert time.monotonic() < deadline, run
-            time.sleep(0.01)
-        return dict(run)
+        return flow.seen(id, lambda status: status == word)
 
     ended(waiting, words[0])
     partial = ended(flow.posted(), words[1])

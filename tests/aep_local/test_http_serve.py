@@ -15,7 +15,7 @@ import pytest
 
 from aep_local.cli import main
 
-from .conftest import FLOW, Chain, Platform
+from .conftest import FLOW, Chain, Platform, anybody
 
 LIST = f"{FLOW}/connections"
 Start = Callable[..., Platform]
@@ -39,7 +39,7 @@ def explained(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_it_says_where_it_serves_and_serves_there(platform: Platform) -> None:
     assert platform.url.startswith("http://127.0.0.1:")
     assert not platform.url.endswith(":0")
-    assert httpx.get(platform.url).status_code == 404
+    assert anybody("GET", platform.url).status_code == 404
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
@@ -50,7 +50,7 @@ def test_a_signal_stops_it_cleanly(start_platform: Start, number: signal.Signals
     assert platform.end(number) == 0
     assert "Traceback" not in platform.log.read_text()
     with pytest.raises(httpx.ConnectError):
-        httpx.get(platform.url)
+        anybody("GET", platform.url)
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ def test_a_state_folder_has_one_server(platform: Platform, sample_tables: Path) 
     assert second.returncode == 1
     assert "in use by another server" in second.stderr
     assert "ready" not in second.stdout
-    assert httpx.get(platform.url).status_code == 404, "the first one is not disturbed"
+    assert anybody("GET", platform.url).status_code == 404, "the first one is not disturbed"
 
 
 def test_a_port_that_is_taken_is_an_error(
@@ -103,7 +103,7 @@ def test_it_works_without_any_table(start_platform: Start, tmp_path: Path) -> No
 def test_latency_is_added_to_every_answer(start_platform: Start) -> None:
     platform = start_platform("--latency-ms", "150")
     began = time.perf_counter()
-    assert httpx.get(platform.url + "/nothing").status_code == 404
+    assert anybody("GET", platform.url + "/nothing").status_code == 404
     assert time.perf_counter() - began >= 0.15
 
 
@@ -150,8 +150,8 @@ def test_a_wrong_accounts_file_is_explained_without_its_secrets(
 
 
 def test_the_access_log_has_no_queries(platform: Platform) -> None:
-    httpx.post(f"{platform.url}/ims/token/v2", params={"client_id": "needle"})
-    httpx.get(f"{platform.url}/a%0Ab?needle=1")
+    anybody("POST", f"{platform.url}/ims/token/v2", params={"client_id": "needle"})
+    anybody("GET", f"{platform.url}/a%0Ab?needle=1")
     # a line is written after its answer was sent
     log = platform.logged("POST '/ims/token/v2' 400", "'/a\\nb'")
     assert "/a\nb" not in log, "nobody can write lines into the log"

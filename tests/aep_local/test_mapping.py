@@ -114,6 +114,31 @@ def test_a_failed_expression_names_destination_column_and_reason_but_no_value() 
     assert mapper.row({"Id": "7", "n": 2}) == {"_id": "7", "_acme": {"count": 3}}
 
 
+def test_a_failed_expression_may_leave_its_attribute_null_and_warn() -> None:
+    mappings = [attribute("Id", "_id"), expression("to_integer(Id) / n", "_acme.count")]
+    mapper, warned = Mapper(mappings, ROOT, COLUMNS), list[xdm.Invalid]()
+    assert mapper.row({"Id": "7", "n": 2}, warned) == {"_id": "7", "_acme": {"count": 3}}
+    assert warned == []
+    for row, reason in (
+        ({"Id": "7", "n": 0}, "/: division by zero (expression"),
+        ({"Id": "7", "n": 2.0}, "number with a fraction is not an integer (expression"),
+    ):
+        warned.clear()
+        assert mapper.row(row, warned) == {"_id": "7"}
+        assert [(each.path, each.reason.startswith(reason)) for each in warned] == [("_acme.count", True)]
+
+
+def test_what_the_schema_refuses_is_no_failed_expression() -> None:
+    root = xdm.tree({"properties": {"n": {"type": "integer", "maximum": 9}, "name": TEXT}, "required": ["n"]})
+    mapper = Mapper([expression("10 / n", "n"), expression("upper(Id)", "name")], root, COLUMNS)
+    for n, reasons in ((1, ["integer is above 9"]), (0, ["a required value is missing", "/: division by zero"])):
+        result = mapper.row({"Id": "x", "n": n}, [])
+        assert isinstance(result, Rejection)
+        assert [each.reason.partition(" (")[0] for each in result.errors] == reasons
+    passed_on = Mapper([attribute("n", "n")], root, COLUMNS)
+    assert isinstance(passed_on.row({"n": "many"}, []), Rejection), "an attribute is passed on, not transformed"
+
+
 def test_a_long_expression_is_shortened_in_errors() -> None:
     mapper = Mapper([expression(f"to_integer(concat(Id, '{'x' * 500}'))", "_acme.count")], ROOT, COLUMNS)
     result = mapper.row({"Id": "1"})

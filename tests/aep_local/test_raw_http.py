@@ -15,7 +15,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from .conftest import CATALOG, EXPORT, FLOW, FULL, MAPPINGS, PROFILE, SCHEMAS, Chain, Platform
+from .conftest import CATALOG, EXPORT, FLOW, FULL, MAPPINGS, PROFILE, SCHEMAS, SECONDS, Chain, Platform
+from .waiting import awaited
 
 LIST = f"{FLOW}/connections"
 SERVICES = [LIST, f"{SCHEMAS}/tenant/schemas", f"{CATALOG}/dataSets", f"{MAPPINGS}/mappingSets"]
@@ -37,7 +38,7 @@ class Line:
 
     def connected(self) -> socket.socket:
         host, port = self.platform.url.removeprefix("http://").split(":")
-        return socket.create_connection((host, int(port)), timeout=10)
+        return socket.create_connection((host, int(port)), timeout=SECONDS)
 
     def head(self, method: str, path: str, *more: str) -> bytes:
         lines = [f"{method} {path} HTTP/1.1", "Host: x", *(f"{name}: {each}" for name, each in self.headers.items())]
@@ -169,10 +170,7 @@ def test_a_caller_that_hangs_up(line: Line, platform: Platform, body: bytes) -> 
     with closing(line.connected()) as connection:
         more = ("Content-Type: application/json", "Transfer-Encoding: chunked")
         connection.sendall(line.head("POST", LIST, *more) + body)
-    deadline = time.monotonic() + 10
-    while platform.log.read_text().count(" 499 ") == before:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    awaited(platform.log.read_text, lambda log: log.count(" 499 ") > before)
 
 
 @pytest.mark.parametrize("path", SERVICES)

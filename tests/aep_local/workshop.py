@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ from aep_local.core.settings import Assumptions, Settings
 from aep_local.core.store import Scope, Store
 from aep_local.rows.engine import Engine
 from aep_local.rows.tables import TableFolder
+
+from .waiting import awaited
 
 SCOPE = Scope("org@AdobeOrg", "prod")
 SCHEMA = "https://ns.adobe.com/acme/schemas/1"
@@ -50,7 +51,13 @@ class Workshop:
     def table(self, name: str, text: str) -> None:
         (self.tables / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
 
-    def prepare(self, fields: dict[str, Any], mappings: list[dict[str, Any]] | None = None) -> None:
+    def prepare(
+        self,
+        fields: dict[str, Any],
+        mappings: list[dict[str, Any]] | None = None,
+        *,
+        required: list[str] | None = None,
+    ) -> None:
         """A schema with these fields at its root, a dataset and a mapping of equal names."""
         schema = {
             "$id": SCHEMA,
@@ -58,6 +65,7 @@ class Workshop:
             "meta:resourceType": "schemas",
             "type": "object",
             "properties": fields,
+            "required": required or [],
         }
         self.store.insert("schemas", SCHEMA, SCOPE, schema)
         reference = {"id": SCHEMA, "contentType": "application/vnd.adobe.xed-full+json;version=1"}
@@ -91,14 +99,13 @@ class Workshop:
         return str(self.engine.start_run(SCOPE, flow, delta=delta, **window)["id"])
 
     def ended(self, run_id: str, seconds: float = 20) -> dict[str, Any]:
-        deadline = time.monotonic() + seconds
-        while True:
-            run = self.store.get("runs", run_id, SCOPE)
-            assert run is not None
-            if run["metrics"]["statusSummary"]["status"] in {"success", "failed"}:
-                return run
-            assert time.monotonic() < deadline, run
-            time.sleep(0.005)
+
+        def run() -> dict[str, Any]:
+            found = self.store.get("runs", run_id, SCOPE)
+            assert found is not None
+            return found
+
+        return awaited(run, lambda run: run["metrics"]["statusSummary"]["status"] in {"success", "failed"}, seconds)
 
     def files(self) -> list[Path]:
         return sorted((self.state / "datasets" / DATASET).glob("*"))

@@ -56,18 +56,3 @@ def aep(server: Server) -> Iterator[Caller]:
 @pytest.fixture
 def parts(aep: Caller) -> Parts:
     return Parts(aep)
-
-
-# What the platform does not do yet, by what the test's id holds. Strict: who serves it deletes the line.
-NOT_YET = {
-    "test_duplicate_names_of_connections[refused]": "POST /connections takes a name twice under either setting",
-}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # pytest gives all tests of the session, not only these
-    here = [item for item in items if item.path.parent == Path(__file__).parent]
-    for item in here:
-        for name, reason in NOT_YET.items():
-            if name in {item.name, item.name.split("[")[0]}:
-                item.add_marker(pytest.mark.xfail(strict=True, reason=reason))

@@ -22,6 +22,7 @@ from .platform import (
     SERVICENOW,
     Caller,
     Server,
+    anybody,
     checked,
     refused,
     until,
@@ -76,7 +77,7 @@ TABULAR = [
 @pytest.mark.parametrize("place", ["data", "params"])
 def test_a_token_is_given_by_both_versions_in_body_and_query(server: Server, version: str, place: str) -> None:
     fields = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "s3cret-xyz", "scope": "openid"}
-    answer = httpx.post(f"{server.url}/ims/token/{version}", **{place: fields})
+    answer = anybody("POST", f"{server.url}/ims/token/{version}", **{place: fields})
     assert 1000 < checked(answer, models.Token).expires_in <= 86400, "seconds, not milliseconds"
     assert "s3cret-xyz" not in server.log.read_text()
 
@@ -91,7 +92,7 @@ def test_a_token_is_given_by_both_versions_in_body_and_query(server: Server, ver
     ],
 )
 def test_a_refused_token_request(server: Server, fields: dict[str, str]) -> None:
-    answer = httpx.post(f"{server.url}/ims/token/v3", data=fields)
+    answer = anybody("POST", f"{server.url}/ims/token/v3", data=fields)
     assert answer.status_code in {400, 401}
     models.ImsError.model_validate_json(answer.content)
 

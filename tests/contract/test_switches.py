@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from . import models
-from .platform import DATA_LAKE, FLOW, SERVICENOW, Caller, Server, checked, refused, until
+from .platform import DATA_LAKE, DATA_PREP, FLOW, FULL, SERVICENOW, Caller, Server, checked, refused, until
 
 JANUARY = 1767225600  # 2026-01-01 00:00:00 UTC, in seconds
 DAY = 86400
@@ -28,6 +28,7 @@ SETTINGS: dict[str, list[str]] = {
     "retrigger_again": ["allowed", "refused"],
     "run_statuses": ["documented", "partial", "capitalised", "provider"],
     "failed_run_document": ["whole", "bare"],
+    "failed_transformation": ["rejects_row", "null_with_warning"],
     "once_flow_patch": ["accepted", "refused"],
     "start_time_skew": ["0", "600"],
     "duplicate_names": ["allowed", "refused"],
@@ -78,18 +79,32 @@ def both_ends(switch: str) -> list[Any]:
 class Dataflow:
     """A flow over ``Account`` whose ``row.id`` is the account's id; the rows that landed are read from its runs."""
 
-    def __init__(self, aep: Caller, first: dict[str, Any] | None = None, **changes: Any) -> None:
+    def __init__(
+        self, aep: Caller, first: dict[str, Any] | None = None, computed: str | None = None, **changes: Any
+    ) -> None:
+        """With ``first``, a transformation before the mapping; with ``computed``, an expression for ``row.share``."""
         self.aep = aep
         tenant, base = aep.tenant(), aep.base()
         columns = aep.columns(base, "Account")
         source = aep.create("sourceConnections", aep.source_body(base, "Account", columns))
-        schema = aep.schema({"id": {"type": "string"}}, title=f"schema over {source}")
+        fields = {"id": {"type": "string"}, "share": {"type": "number"}}
+        schema = aep.schema(fields, title=f"schema over {source}")
         self.dataset = aep.dataset(schema)
         target = self.created("targetConnections", aep.target_body(self.dataset, schema))
-        mapping = aep.mapping(schema, [("Id", f"{tenant}.row.id")])
+        mapping = self.mapping(schema, tenant, computed)
         body = aep.flow_body(source, target, mapping, **changes)
         body["transformations"] = [*([first] if first else []), *body["transformations"]]
         self.id = aep.settled(self.created("flows", body)).id
+
+    def mapping(self, schema: str, tenant: str, computed: str | None) -> str:
+        if computed is None:
+            return self.aep.mapping(schema, [("Id", f"{tenant}.row.id")])
+        mappings = [
+            {"sourceType": "ATTRIBUTE", "source": "Id", "destination": f"{tenant}.row.id"},
+            {"sourceType": "EXPRESSION", "source": computed, "destination": f"{tenant}.row.share"},
+        ]
+        body = {"outputSchema": {"schemaRef": {"id": schema, "contentType": FULL}}, "mappings": mappings}
+        return checked(self.aep.post(f"{DATA_PREP}/mappingSets", body), models.MappingSetCreated).id
 
     def created(self, kind: str, body: dict[str, Any]) -> str:
         """Created once Flow Service can validate what it names."""
@@ -277,6 +292,23 @@ def test_post_runs_answer(assuming: Assuming, setting: str) -> None:
         if setting == "run":
             assert answer.json()["params"]["windowStartTime"] == JANUARY
         assert [run.id for run in aep.ended_runs(flow.id)] == [posted]
+
+
+@pytest.mark.parametrize("setting", both_ends("failed_transformation"))
+def test_failed_transformation(assuming: Assuming, setting: str) -> None:
+    """The second account's share is divided by zero."""
+    with assuming("failed_transformation", setting).caller() as aep:
+        options = {"errorDiagnosticsEnabled": True, "partialIngestionPercent": 50}
+        flow = Dataflow(aep, computed="100.0 / (to_integer(Id) - 2)", options=options, scheduleParams=far_away)
+        told(flow.post(JANUARY, JANUARY + 30 * DAY))
+        (run,) = aep.ended_runs(flow.id)
+        assert run.status == "success"
+        for records in (run.metrics.recordSummary, run.promotion_activity.recordSummary):
+            assert records is not None
+            counts = (records.outputRecordCount, records.failedRecordCount, records.warningRecordCount)
+            assert counts == ((3, 1, None) if setting == "rejects_row" else (4, 0, 1))
+        assert aep.batch(run.batch).metrics.outputRecordCount == (3 if setting == "rejects_row" else 4)
+        assert bool(run.metrics.statusSummary.errors) is (setting == "rejects_row"), "a warning is no error"
 
 
 @pytest.mark.parametrize("setting", both_ends("duplicate_names"))

@@ -8,12 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from . import models
 from .parts import Parts
-from .platform import CATALOG, FLOW, RECORD, REGISTRY, SERVICE_CLOUD, Caller, checked, refused
+from .platform import CATALOG, FLOW, RECORD, REGISTRY, SERVICE_CLOUD, Caller, anybody, checked, refused
 
 TUTORIAL = Path(__file__).resolve().parents[3] / "shared" / "reference" / "tutorial-customer-success.nl.md"
 PERSON = "https://ns.adobe.com/xdm/context/profile-person-details"
@@ -109,7 +108,7 @@ def test_as_printed_they_fail(parts: Parts, printed: dict[str, Printed]) -> None
     for name in ("flowSpecs", "flows"):
         assert not printed[name].authorised
         headers = {key: value for key, value in aep.http.headers.items() if key.startswith("x-")}
-        sent = httpx.request(printed[name].method, aep.server.url + printed[name].path, headers=headers)
+        sent = anybody(printed[name].method, aep.server.url + printed[name].path, headers=headers)
         assert str(checked(sent, models.GatewayError, 403).error_code) == "403010"
     refused(aep.post(printed["targetConnections"].path, printed["targetConnections"].body))
     body = printed["flows"].body | {"sourceConnectionIds": [parts.source], "targetConnectionIds": [parts.target]}

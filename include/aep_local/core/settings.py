@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 
 class Assumptions(BaseModel):
@@ -19,7 +21,8 @@ class Assumptions(BaseModel):
     )
     run_window_in_document: Literal["params", "extensions", "none"] = Field(
         default="params",
-        description="where a run tells its window: in params at once, in the copy activity's extensions, or nowhere",
+        description="where a run tells its window: a posted one in params at once and every one in the copy activity's "
+        "extensions when it has ended; in these extensions only; or nowhere",
     )
     window_edges: Literal["start_inclusive", "end_inclusive", "both_inclusive", "neither_inclusive"] = Field(
         default="start_inclusive",
@@ -33,7 +36,8 @@ class Assumptions(BaseModel):
         description="POST /runs answers 201 with items of id and etag, 201 with id and etag, or 200 with the whole run",
     )
     retrigger_again: Literal["allowed", "refused"] = Field(
-        default="allowed", description="a failed run may be re-triggered more than once, each time a run, or 1387"
+        default="allowed",
+        description="a run that failed or brought no rows may be re-triggered more than once, each time a new run, or 1387",
     )
     run_statuses: Literal["documented", "partial", "capitalised", "provider"] = Field(
         default="documented",
@@ -44,13 +48,18 @@ class Assumptions(BaseModel):
         default="whole",
         description="a failed run tells its end and its records, or neither completedAtUTC nor recordSummary",
     )
+    failed_transformation: Literal["rejects_row", "null_with_warning"] = Field(
+        default="rejects_row",
+        description="an expression that fails for a row, or whose result does not convert, rejects the row; or its "
+        "attribute is null, only the schema may still reject the row, and otherwise it counts in warningRecordCount",
+    )
     once_flow_patch: Literal["accepted", "refused"] = Field(
         default="accepted",
         description="a flow of frequency once may be changed while it holds the Copy that its first posted run wrote, "
         "or 1369 until the change removes it",
     )
     start_time_skew: float = Field(
-        default=0.0, ge=0, description="how many real seconds a flow's start time may lie in the past"
+        default=0.0, ge=0, description="how many real seconds a flow's start time may lie in the past, else 1360"
     )
     duplicate_names: Literal["allowed", "refused"] = Field(
         default="allowed", description="two objects of one kind of Flow Service may have the same name, or 409"
@@ -64,7 +73,7 @@ class Assumptions(BaseModel):
         default="works", description="the same for a filter by params in the list of runs"
     )
     filter_case: Literal["exact", "insensitive"] = Field(
-        default="exact", description="whether the texts in filters of Flow Service must agree in case"
+        default="exact", description="whether the texts in filters of Flow Service agree only in the same case"
     )
     page_size: int = Field(
         default=20, ge=1, le=100, description="how many objects a page of Flow Service has when no limit is asked"
@@ -75,10 +84,11 @@ class Assumptions(BaseModel):
         description="how long Flow Service cannot validate a new dataset (2200-500) or mapping set (2250-500) (scaled)",
     )
     test_bad_credentials: Literal["result_false", "400"] = Field(
-        default="result_false", description="what the test of a connection with wrong credentials answers"
+        default="result_false",
+        description="what the test of a connection with wrong credentials answers: 200 with result false, or 1308-400",
     )
     credentials_checked_at_create: Literal["no", "yes"] = Field(
-        default="no", description="creating a base connection with wrong credentials is refused"
+        default="no", description="creating a base connection with wrong credentials is refused (1308)"
     )
     secrets_in_answers: Literal["masked", "absent", "echoed"] = Field(
         default="masked", description="how a base connection's answer shows its secrets; echoed ends with the process"
@@ -87,7 +97,7 @@ class Assumptions(BaseModel):
         default="all", description="which published list of sources the flow specification CRMToAEP serves"
     )
     listing_lag_seconds: float = Field(
-        default=0.0, ge=0, description="how long a new object is missing in listings (scaled)"
+        default=0.0, ge=0, description="how long a new object is missing in lists and searches of Flow Service (scaled)"
     )
     continuation: Literal["self_contained", "position_only"] = Field(
         default="self_contained",
@@ -119,8 +129,24 @@ class Assumptions(BaseModel):
 
     @classmethod
     def describe(cls) -> str:
-        """The switches with their defaults, one a line."""
-        return "\n".join(f"  {key}={field.default}  {field.description}" for key, field in cls.model_fields.items())
+        """Every switch: its key and default, its settings, and what it is about."""
+        return "\n".join(
+            f"  {key}={field.default}\n"
+            f"      settings: {_settings(field)}\n"
+            f"{textwrap.fill(str(field.description), 100, initial_indent=' ' * 6, subsequent_indent=' ' * 6)}"
+            for key, field in cls.model_fields.items()
+        )
+
+
+def _settings(field: FieldInfo) -> str:
+    """What a switch can be set to."""
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(get_args(field.annotation))
+    least, most = (
+        next((getattr(each, end) for each in field.metadata if hasattr(each, end)), None) for end in ("ge", "le")
+    )
+    kind = "a whole number" if field.annotation is int else "a number"
+    return f"{kind}, {least} or more" if most is None else f"{kind} from {least} to {most}"
 
 
 class Settings(BaseModel):

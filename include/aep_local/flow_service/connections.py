@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -14,6 +13,7 @@ from aep_local.core.documents import INTERNAL
 from aep_local.core.problems import Problem, connector, flow_service
 from aep_local.core.specs import auth_spec, connection_spec
 from aep_local.core.store import Document
+from aep_local.flow_service import lists, names
 from aep_local.rows.tables import TableError
 from aep_local.web import documents, listing, patching
 from aep_local.web.bodies import FLOW_SERVICE
@@ -28,7 +28,7 @@ _PREVIEW_ROWS = 100
 
 @router.post(_PATH)
 def create(body: JsonBody, caller: CallerDep, services: ServicesDep, mode: str | None = None) -> Response:
-    """A new base connection; names need not be unique."""
+    """A new base connection; whether its name may be taken is a switch."""
     caller.require("sources", "write")
     documents.no_drafts(mode)
     body = documents.as_object(body)
@@ -47,7 +47,9 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep, mode: str |
     doc = documents.new(caller, services.clock, fields)
     if services.settings.assume.credentials_checked_at_create == "yes":
         _let_in(services, doc)
-    services.store.insert(KIND, doc["id"], caller.scope, doc)
+    with services.store.transaction():
+        names.refuse_taken(services, caller, KIND, doc)
+        services.store.insert(KIND, doc["id"], caller.scope, doc)
     _remember(services, doc, given["params"])
     return documents.created(KIND, doc)
 
@@ -56,14 +58,14 @@ def create(body: JsonBody, caller: CallerDep, services: ServicesDep, mode: str |
 def list_all(request: Request, caller: CallerDep, services: ServicesDep) -> Response:
     """Base connections."""
     caller.require("sources", "read")
-    return listing.stored(request, services, caller, listing.Listed(KIND, shown=partial(_shown, services)))
+    return listing.stored(request, services, caller, lists.connections(services))
 
 
 @router.get(_PATH + "/{id}")
 def get(id: str, caller: CallerDep, services: ServicesDep) -> Response:
     """One base connection; how its secrets are shown is a switch."""
     caller.require("sources", "read")
-    return JSONResponse({"items": [_shown(services, documents.found(services, caller, KIND, id))]})
+    return JSONResponse({"items": [lists.connection_shown(documents.found(services, caller, KIND, id), services)]})
 
 
 @router.patch(_PATH + "/{id}")
@@ -75,7 +77,7 @@ def patch(id: str, request: Request, body: JsonBody, caller: CallerDep, services
         doc = documents.found(services, caller, KIND, id)
         patching.check_version(request, doc, KIND)
         changed = patching.patched(doc, body, ("name", "description", "auth"), refused)
-        documents.text(changed, "name")
+        names.refuse_taken(services, caller, KIND, {"name": documents.text(changed, "name")}, but=id)
         documents.optional_text(changed, "description")
         spec = connection_spec(doc["connectionSpec"]["id"]) or {"authSpec": []}
         given = _valid_auth(spec, changed.get("auth"))
@@ -172,18 +174,6 @@ def _table(services: Services, name: str, *, with_rows: bool) -> Document:
 
 def _listed(name: str) -> Document:
     return {"type": "table", "name": name, "path": name, "canPreview": True, "canFetchSchema": True}
-
-
-def _shown(services: Services, doc: Document) -> Document:
-    """A base connection as answers show it: its secrets masked, left out or in clear."""
-    shown, secrets = documents.shown(doc), doc[INTERNAL]["secrets"]
-    params = shown["auth"]["params"]
-    match services.settings.assume.secrets_in_answers:
-        case "absent":
-            params = {name: value for name, value in params.items() if name not in secrets}
-        case "echoed":
-            params = params | services.echoed.get(doc["id"], {})
-    return {**shown, "auth": {**shown["auth"], "params": params}}
 
 
 def _remember(services: Services, doc: Document, given: Document) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from aep_local.core.documents import INTERNAL
 from aep_local.core.store import Document
 from aep_local.flow_service.run_words import worded
 from aep_local.web import documents
@@ -12,10 +13,26 @@ from aep_local.web.services import Services
 
 # That connections and flows are filtered by name is published; for the rest see contract section 7, U20 and U25.
 _NAME: Final = {"name": "name_filter"}
-CONNECTIONS: Final = Listed("connections")
 SOURCE_CONNECTIONS: Final = Listed("sourceConnections", ref="baseConnectionId", doubtful=_NAME)
 TARGET_CONNECTIONS: Final = Listed("targetConnections", doubtful=_NAME)
 FLOWS: Final = Listed("flows")
+
+
+def connections(services: Services) -> Listed:
+    """The list of base connections."""
+    return Listed("connections", shown=lambda doc: connection_shown(doc, services))
+
+
+def connection_shown(doc: Document, services: Services) -> Document:
+    """A base connection as answers show it: its secrets masked, left out or in clear (contract section 7, U8)."""
+    shown, secrets = documents.shown(doc), doc[INTERNAL]["secrets"]
+    params = shown["auth"]["params"]
+    match services.settings.assume.secrets_in_answers:
+        case "absent":
+            params = {name: value for name, value in params.items() if name not in secrets}
+        case "echoed":
+            params = params | services.echoed.get(doc["id"], {})
+    return {**shown, "auth": {**shown["auth"], "params": params}}
 
 
 def run_shown(run: Document, services: Services) -> Document:

@@ -8,14 +8,13 @@ from fastapi.responses import JSONResponse, Response
 from aep_local.core.documents import INTERNAL
 from aep_local.core.problems import connector, flow_service
 from aep_local.core.store import Document
-from aep_local.flow_service import lists, run_rules, search
+from aep_local.flow_service import lists, run_rules
 from aep_local.web import documents, listing
 from aep_local.web.bodies import FLOW_SERVICE
 from aep_local.web.gateway import Caller, CallerDep, JsonBody
 from aep_local.web.services import Services, ServicesDep
 
 router = APIRouter()
-router.include_router(search.router)
 KIND = "runs"
 _PATH = f"{FLOW_SERVICE}/{KIND}"
 

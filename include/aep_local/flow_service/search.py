@@ -16,9 +16,8 @@ from aep_local.web.gateway import CallerDep, JsonBody
 from aep_local.web.services import ServicesDep
 
 router = APIRouter()
-_STORED = {
-    each.kind: each for each in (lists.CONNECTIONS, lists.SOURCE_CONNECTIONS, lists.TARGET_CONNECTIONS, lists.FLOWS)
-}
+_SHOWN_AS_STORED = {each.kind: each for each in (lists.SOURCE_CONNECTIONS, lists.TARGET_CONNECTIONS, lists.FLOWS)}
+_SHOWN_BY_SWITCHES = {"connections": lists.connections, "runs": lists.runs}
 
 
 @router.post(f"{FLOW_SERVICE}/{{kind}}/search")
@@ -29,7 +28,8 @@ def search(kind: str, request: Request, body: JsonBody, caller: CallerDep, servi
     fixed = {"connectionSpecs": services.specs.connections, "flowSpecs": services.specs.flows}.get(kind)
     if fixed is not None:
         return listing.searched_fixed(request, body, services, listing.Listed(kind), fixed)
-    listed = lists.runs(services) if kind == "runs" else _STORED.get(kind)
+    by_switches = _SHOWN_BY_SWITCHES.get(kind)
+    listed = by_switches(services) if by_switches else _SHOWN_AS_STORED.get(kind)
     if listed is None:
         raise not_found(kind[:50], "search")
     return listing.searched(request, body, services, caller, listed)

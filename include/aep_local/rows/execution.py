@@ -127,6 +127,7 @@ class Execution:
             "read": 0,
             "accepted": 0,
             "rejected": 0,
+            "warned": 0,
             "inputBytes": -1,
             "outputBytes": 0,
             "errors": [],
@@ -220,17 +221,24 @@ class Execution:
         accept: Callable[[dict[str, Any]], None],
         reject: Callable[[int, dict[str, Any], Rejection], None],
     ) -> None:
-        number = rejected = 0
+        number = rejected = with_warnings = 0
+        warned: list[xdm.Invalid] | None = None
+        if self._settings.assume.failed_transformation == "null_with_warning":
+            warned = []
         for number, row in enumerate(rows, 1):
             if number % 1000 == 0 and self._stopping.is_set():
                 raise Stopped
-            result = mapper.row(row)
+            result = mapper.row(row, warned)
             if isinstance(result, Rejection):
                 rejected += 1
                 reject(number, row, result)
             else:
+                with_warnings += bool(warned)
                 accept(result)
+            if warned:
+                warned.clear()
         outcome["read"], outcome["rejected"], outcome["accepted"] = number, rejected, number - rejected
+        outcome["warned"] = with_warnings
 
 
 def _too_many(rejected: int, read: int, percent: float | None) -> bool:

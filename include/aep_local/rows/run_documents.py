@@ -79,8 +79,9 @@ def begin(run: Document, clock: Clock) -> None:
 def finish(run: Document, outcome: Document, clock: Clock, shown: WindowShown) -> None:
     """Write into a run how it ended.
 
-    :param outcome: ``status`` (success or failed), ``read``, ``accepted``, ``rejected``, ``inputBytes``,
-        ``outputBytes``, ``errors`` (code and message) and ``copied`` (whether the source was read to its end).
+    :param outcome: ``status`` (success or failed), ``read``, ``accepted``, ``rejected``, ``warned`` (how many of the
+        accepted rows lack an attribute that could not be computed), ``inputBytes``, ``outputBytes``,
+        ``errors`` (code and message) and ``copied`` (whether the source was read to its end).
     """
     now = clock.now_ms()
     local = run[INTERNAL]
@@ -98,6 +99,7 @@ def finish(run: Document, outcome: Document, clock: Clock, shown: WindowShown) -
             "skippedRecordCount": 0,
             "failedRecordCount": outcome["rejected"],
             "deletedRecordCount": 0,
+            **_warnings(outcome),
         },
         "fileSummary": {
             "inputFileCount": 1 if outcome["copied"] else 0,
@@ -220,6 +222,7 @@ def _promotion(run: Document, outcome: Document, now: int) -> Document:
             "inputRecordCount": outcome["read"],
             "outputRecordCount": 0 if failed else outcome["accepted"],
             "failedRecordCount": outcome["rejected"],
+            **_warnings(outcome),
         },
         "fileSummary": {
             "inputFileCount": 1,
@@ -239,6 +242,10 @@ def _promotion(run: Document, outcome: Document, now: int) -> Document:
             }
         ],
     }
+
+
+def _warnings(outcome: Document) -> Document:
+    return {"warningRecordCount": outcome["warned"]} if outcome["warned"] else {}
 
 
 def _row_errors(outcome: Document) -> list[Document]:

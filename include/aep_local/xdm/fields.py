@@ -79,6 +79,10 @@ class Invalid(Exception):
         self.reason = reason
 
 
+class OutOfBounds(Invalid):
+    """A value of the right kind that the schema refuses: too small, too long, not one of the allowed ones."""
+
+
 def loader(store: Store, scope: Scope) -> Load:
     """A function from ``$id`` to the registry document of a sandbox, or None."""
 
@@ -284,15 +288,15 @@ def _convert_many(value: Any, target: Field, item: Field) -> Any:
 
 def _check(value: Any, target: Field) -> None:
     if target.minimum is not None and target.kind in {"integer", "number"} and value < target.minimum:
-        raise Invalid(target.path, f"{target.kind} is below {target.minimum}")
+        raise OutOfBounds(target.path, f"{target.kind} is below {target.minimum}")
     if target.maximum is not None and target.kind in {"integer", "number"} and value > target.maximum:
-        raise Invalid(target.path, f"{target.kind} is above {target.maximum}")
+        raise OutOfBounds(target.path, f"{target.kind} is above {target.maximum}")
     if target.min_length is not None and isinstance(value, str) and len(value) < target.min_length:
-        raise Invalid(target.path, f"text is shorter than {target.min_length}")
+        raise OutOfBounds(target.path, f"text is shorter than {target.min_length}")
     if target.max_length is not None and isinstance(value, str) and len(value) > target.max_length:
-        raise Invalid(target.path, f"text is longer than {target.max_length}")
+        raise OutOfBounds(target.path, f"text is longer than {target.max_length}")
     if target.enum and value not in target.enum:
-        raise Invalid(target.path, f"{kind_of(value)} is not one of the allowed values")
+        raise OutOfBounds(target.path, f"{kind_of(value)} is not one of the allowed values")
 
 
 def missing_required(row: dict[str, Any], target: Field) -> Iterator[Invalid]:

@@ -88,8 +88,12 @@ class Mapper:
         self.columns = list(dict.fromkeys(columns_read))
         self.landing = xdm.narrowed(root, [each["destination"] for each in mappings])
 
-    def row(self, row: Mapping[str, Any]) -> dict[str, Any] | Rejection:
-        """One source row as an XDM row; null values are left out."""
+    def row(self, row: Mapping[str, Any], warned: list[xdm.Invalid] | None = None) -> dict[str, Any] | Rejection:
+        """One source row as an XDM row; null values are left out.
+
+        :param warned: an empty list that takes the expressions that failed, whose attributes then are null; without it
+            they reject the row.
+        """
         result: dict[str, Any] = {}
         errors: list[xdm.Invalid] = []
         for parents, attributes in self._groups.items():
@@ -109,21 +113,29 @@ class Mapper:
             if values:
                 _parent(result, parents).update(values)
         if self._computed:
-            self._compute(row, result, errors)
+            self._compute(row, result, errors, warned)
         for path, value in self._static:
             _parent(result, path[:-1])[path[-1]] = value
         if self._demanding and not errors:
             errors += xdm.missing_required(result, self._root)
-        return Rejection(tuple(errors)) if errors else result
+        return Rejection((*errors, *(warned or ()))) if errors else result
 
-    def _compute(self, row: Mapping[str, Any], result: dict[str, Any], errors: list[xdm.Invalid]) -> None:
+    def _compute(
+        self,
+        row: Mapping[str, Any],
+        result: dict[str, Any],
+        errors: list[xdm.Invalid],
+        warned: list[xdm.Invalid] | None,
+    ) -> None:
         for each in self._computed:
             try:
                 value = each.evaluate(row)
                 if value is not None:
                     value = each.convert(value)
             except (Refused, xdm.Invalid) as error:
-                errors.append(_failed(each, error))
+                # a value that only the schema refuses is no failed transformation
+                told = errors if warned is None or isinstance(error, xdm.OutOfBounds) else warned
+                told.append(_failed(each, error))
                 continue
             if value is not None:
                 _parent(result, each.destination[:-1])[each.destination[-1]] = value

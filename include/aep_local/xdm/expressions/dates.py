@@ -12,6 +12,7 @@ from aep_local.xdm.expressions.signatures import INTEGER, NULLABLE_TEXT, TEXT, C
 from aep_local.xdm.values import Refused, to_moment
 
 DATES: Final = Category("Date / Time")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _FALLBACKS: Final = (
     "yyyy-MM-dd HH:mm:ssZ",
@@ -90,7 +91,7 @@ _DEFAULT: Final = Parameter("date", to_zoned, nullable=True)
 @DATES.add("now")
 def _now() -> datetime:
     """now(): the current moment."""
-    return datetime.now(UTC)
+    return _EPOCH + timedelta(microseconds=time.time_ns() // 1000)
 
 
 @DATES.add("timestamp")
