@@ -56,4 +56,5 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         ],
+        "cli": ["aep_provider.cli.definition.get_commands"],
     }

@@ -68,7 +68,6 @@ def test_two_files_of_one_name(tmp_path: Path) -> None:
         ("*/15 * * * *", 96),
         ("0 5 * * 1", 1),
         ("0,30 8-17 * * 1-5", 20),
-        ("0 0 31 2 *", 0),
     ],
 )
 def test_windows_on_the_busiest_day(cron: str, count: int) -> None:

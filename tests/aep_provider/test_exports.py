@@ -27,6 +27,7 @@ INWARD["triggers"] = INWARD["hooks"] | {"verdict", "triggers"}
 INWARD["operators"] = INWARD["triggers"] | {"dataflows", "operators"}
 INWARD["sensors"] = INWARD["operators"] | {"sensors"}
 INWARD["dag_factory"] = INWARD["sensors"]
+INWARD["cli"] = INWARD["operators"] | {"cli"}
 
 
 def imports_of(module: str) -> set[str]:
