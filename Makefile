@@ -51,6 +51,7 @@ quick: setup ## the tests that take seconds
 bench: setup ## what is fast and cheap about it, measured side by side: takes minutes
 	@$(BIN)/python benchmarks/imports.py
 	@$(BIN)/python benchmarks/provisioning.py
+	@$(BIN)/python benchmarks/windows.py
 
 lint: setup ## ruff, its formatter, and mypy
 	@$(BIN)/ruff check

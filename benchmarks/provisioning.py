@@ -11,13 +11,10 @@ import argparse
 import csv
 import json
 import random
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,8 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from aep_provider.platform.client import AepClient
-from aep_provider.platform.settings import AepSettings
+from aep import ORG, local_aep, our_client
 from aep_provider.resources.authentication import SourceLogin, credentials
 from aep_provider.resources.chain import ensure_dataflow
 from aep_provider.resources.check import DataflowRequest
@@ -37,7 +33,6 @@ from aep_provider.resources.facts import Facts
 from aep_provider.resources.target import SchemaChoice
 from plain import PlainClient, base_connection, provision
 
-ORG = "BENCH@AdobeOrg"
 LATENCY_MS = 150
 DELTA = "sys_updated_at"
 
@@ -56,31 +51,10 @@ def tables(folder: Path, count: int, columns: int = 20, rows: int = 50) -> list[
     return names
 
 
-@contextmanager
-def local_aep(folder: Path, state: Path) -> Iterator[str]:
-    """A local AEP that takes its time."""
-    command = [sys.executable, "-m", "aep_local.cli", "serve", "--tables", str(folder), "--state", str(state)]
-    server = subprocess.Popen(
-        [*command, "--latency-ms", str(LATENCY_MS)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        assert server.stdout is not None
-        for line in server.stdout:
-            if line.startswith("ready "):
-                yield line.split()[1]
-                break
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
 def ours(url: str, names: list[str], prefix: str, workers: int) -> int:
     """Make sure of the dataflows; how many requests it took."""
-    settings = AepSettings.parse(
-        gateway=url, ims_org_id=ORG, client_id="ours", client_secret="ours-secret", token_url=f"{url}/ims/token/v3"
-    )
     system = connector("servicenow")
-    with AepClient(settings) as client, ThreadPoolExecutor(workers) as pool:
+    with our_client(url) as client, ThreadPoolExecutor(workers) as pool:
         facts = Facts(client)
         login = SourceLogin("aep_source_bench", "https://bench.service-now.example", "bench", "bench-secret")
         found = credentials(client, system, login)
@@ -120,7 +94,7 @@ def measure(sizes: list[int], workers: int) -> list[dict[str, Any]]:
         folder = Path(scratch) / "tables"
         folder.mkdir()
         every = tables(folder, max(sizes))
-        with local_aep(folder, Path(scratch) / "state") as url:
+        with local_aep(folder, Path(scratch) / "state", "--latency-ms", str(LATENCY_MS)) as url:
             for size in sizes:
                 names = every[:size]
                 plain_requests, plain_seconds = timed(lambda: plain(url, names, f"plain {size}"))  # noqa: B023
