@@ -1,0 +1,1 @@
+"""``airflow aep …``: what can be asked and done from a shell."""
