@@ -97,18 +97,38 @@ def test_seven_days_of_several_dataflows(
         with REAL_TABLE.open(newline="", encoding="utf-8") as file:
             wanted[dag_id] = sorted(row["sys_id"] for row in csv.DictReader(file)), 7
         assert len(wanted[dag_id][0]) == 3743
+    after = (ROOT / "dags" / "aep_after_load.py").read_text().replace("ServiceNow incident daily", "generated1")
+    (estate.dags / "after.py").write_text(after)
     estate.start()
-    estate.known(*dag_ids)
+    estate.known(*dag_ids, "aep_after_load")
+    estate.unpause("aep_after_load")
     for dag_id, first in dag_ids.items():
         estate.backfill(dag_id, f"{first:%Y-%m-%d}", f"{first + timedelta(days=6):%Y-%m-%d}", "--max-active-runs", "4")
     for dag_id, first in dag_ids.items():
         days = [f"{first + timedelta(days=number):%Y-%m-%d}" for number in range(7)]
         assert estate.ended_runs(dag_id, 7) == dict.fromkeys(days, "success"), estate.task_logs(dag_id)
+    # Each window was an event of its dataset's asset, and the DAG that waits for them got all.
+    events = estate.api("GET", "/assets/events?limit=100")["asset_events"]
+    rows = Counter(event["source_dag_id"] for event in events for _ in range(event["extra"]["rows_written"]))
+    assert rows == {dag_id: len(keys) for dag_id, (keys, _) in wanted.items()}
+    assert len({event["extra"]["run_id"] for event in events}) == len(events) == 7 * len(wanted)
+    estate.until(lambda: rows_told(estate) == 300, "the DAG after the load was told of every row", 60)
     landed = sorted(sorted(estate.keys(dataset)) for dataset in estate.datasets())
     assert landed == sorted(keys for keys, _ in wanted.values())
     windows = sum(windows for _, windows in wanted.values())
     estate.until(lambda: len(estate.aep_runs()) >= windows, "AEP lists all runs", 60)
     assert len(estate.aep_runs()) == windows
+
+
+def rows_told(estate: Estate) -> int:
+    """What the tasks that run after a load returned."""
+    path = "/dags/aep_after_load/dagRuns/~/taskInstances/what_came/xcomEntries/return_value"
+    found = 0
+    for run in estate.runs("aep_after_load"):
+        if run["state"] == "success":
+            told = estate.api("GET", path.replace("~", run["dag_run_id"]))
+            found += int(told["value"])
+    return found
 
 
 def successful_windows(estate: Estate) -> list[tuple[int, int]]:
