@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import signal
@@ -57,6 +58,7 @@ class Platform:
     arguments: list[str] = field(default_factory=list)
     url: str = ""
     process: subprocess.Popen[str] | None = None
+    tokens: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def start(self) -> Platform:
         command = [sys.executable, "-m", "aep_local.cli", "serve", "--tables", str(self.tables)]
@@ -88,13 +90,12 @@ class Platform:
             self.process.stdout.close()
         return code
 
-    def token(self, client_id: str, secret: str = "s3cret") -> str:
-        return token_of(self.url, client_id, secret)
-
     def client(
         self, org: str, sandbox: str = "prod", client_id: str = "tester", secret: str = "s3cret"
     ) -> httpx.Client:
-        return authorised(self.url, org, sandbox, client_id, secret)
+        if (client_id, secret) not in self.tokens:
+            self.tokens[client_id, secret] = token_of(self.url, client_id, secret)
+        return authorised(self.url, self.tokens[client_id, secret], org, sandbox, client_id)
 
 
 def anybody(method: str, url: str, **more: Any) -> httpx.Response:
@@ -109,9 +110,9 @@ def token_of(url: str, client_id: str, secret: str) -> str:
     return str(answer.json()["access_token"])
 
 
-def authorised(url: str, org: str, sandbox: str, client_id: str, secret: str) -> httpx.Client:
+def authorised(url: str, token: str, org: str, sandbox: str, client_id: str) -> httpx.Client:
     headers = {
-        "Authorization": f"Bearer {token_of(url, client_id, secret)}",
+        "Authorization": f"Bearer {token}",
         "x-api-key": client_id,
         "x-gw-ims-org-id": org,
         "x-sandbox-name": sandbox,
@@ -151,6 +152,28 @@ def start_platform(sample_tables: Path, tmp_path: Path) -> Iterator[Callable[...
         each.end(signal.SIGKILL)
 
 
+class _Ended(uvicorn.Server):
+    """A server that ends when it is told to, instead of looking ten times a second whether it shall."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = threading.Event()
+        self._over: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+
+    async def main_loop(self) -> None:
+        over = asyncio.Event()
+        self._over = (asyncio.get_running_loop(), over)
+        await self.on_tick(0)
+        if not self._told.is_set():
+            await over.wait()
+
+    def end(self) -> None:
+        self._told.set()
+        if self._over is not None:
+            loop, over = self._over
+            loop.call_soon_threadsafe(over.set)
+
+
 class Inside:
     """A platform served from a thread of this process: there at once, for switches that each need one of their own."""
 
@@ -158,7 +181,7 @@ class Inside:
         config = uvicorn.Config(create_app(settings), log_config=None, log_level="critical", access_log=False)
         self.state = settings.state
         self._clients: list[httpx.Client] = []
-        self._server = uvicorn.Server(config)
+        self._server = _Ended(config)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         # the socket listens already, so a first request waits until the platform serves
@@ -168,7 +191,7 @@ class Inside:
     def end(self) -> None:
         for client in self._clients:
             client.close()
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join(timeout=20)
         self._listener.close()
 
@@ -176,7 +199,8 @@ class Inside:
         self, org: str = "A@AdobeOrg", sandbox: str = "prod", client_id: str = "tester", secret: str = "s3cret"
     ) -> httpx.Client:
         """An authorised client; it is closed with the platform."""
-        self._clients.append(authorised(self.url, org, sandbox, client_id, secret))
+        token = token_of(self.url, client_id, secret)
+        self._clients.append(authorised(self.url, token, org, sandbox, client_id))
         return self._clients[-1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import ssl
@@ -64,8 +65,10 @@ class Server:
         assert self.process.stdout is not None
         self.process.stdout.close()
 
-    def token(self, client_id: str = "tester") -> str:
-        form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": "s3cret"}
+    @functools.cached_property
+    def token(self) -> str:
+        """What all callers share; a platform gives the same rights to everybody."""
+        form = {"grant_type": "client_credentials", "client_id": "tester", "client_secret": "s3cret"}
         answer = anybody("POST", f"{self.url}/ims/token/v3", data=form | {"scope": "openid,AdobeID"})
         return checked(answer, models.Token).access_token
 
@@ -107,7 +110,7 @@ class Caller:
         self.organisation = organisation
         self.sandbox = sandbox
         headers = {
-            "Authorization": f"Bearer {server.token()}",
+            "Authorization": f"Bearer {server.token}",
             "x-api-key": "tester",
             "x-gw-ims-org-id": organisation,
             "x-sandbox-name": sandbox,

@@ -420,7 +420,7 @@ def play(server: Server, examples: int, steps: int, *phases: Phase) -> None:
 
 
 def test_short_sequences(server: Server) -> None:
-    play(server, 15, 35)
+    play(server, 8, 30)
 
 
 @pytest.mark.slow
