@@ -29,6 +29,8 @@ from aep_provider.platform.client import AepAsyncClient, AepClient
 from aep_provider.platform.paging import catalog_objects, data_prep_sets, flow_service_items, registry_results
 from aep_provider.platform.settings import AepSettings
 
+from .on_demand import OnDemand
+
 CLIENT_SECRET = "p8e-client-secret-0123456789"
 SOURCE_PASSWORD = "hunter2-of-the-source"
 NEXT_SOURCE_PASSWORD = "hunter3-of-the-source"
@@ -296,6 +298,12 @@ class Ids:
 def listed() -> Ids:
     """Call it with a client; returns the ids of each kind."""
     return Ids()
+
+
+@pytest.fixture
+def on_demand() -> type[OnDemand]:
+    """Make an on-demand dataflow of a client, a platform and a name."""
+    return OnDemand
 
 
 class TaskInstance:
