@@ -85,7 +85,7 @@ class Platform:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
-        code = self.process.wait(timeout=20)
+        code = self.process.wait(timeout=60)
         if self.process.stdout is not None:
             self.process.stdout.close()
         return code
@@ -192,7 +192,7 @@ class Inside:
         for client in self._clients:
             client.close()
         self._server.end()
-        self._thread.join(timeout=20)
+        self._thread.join(timeout=60)
         self._listener.close()
 
     def client(

@@ -119,7 +119,7 @@ class Lake:
     def runs(self, flow: str) -> list[dict[str, Any]]:
         return list(self.ok("GET", f"{FLOW}/runs", params={"property": f"flowId=={flow}", "limit": 100})["items"])
 
-    def ended(self, flow: str, *, count: int = 1, seconds: float = 20) -> list[dict[str, Any]]:
+    def ended(self, flow: str, *, count: int = 1, seconds: float = 60) -> list[dict[str, Any]]:
         """The flow's runs, oldest first, once so many of them have ended."""
 
         def over() -> list[dict[str, Any]]:

@@ -10,5 +10,5 @@ from aep_local.core.clock import Clock
 
 
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """From here on it is so many seconds later than it really is."""
+    """From here on it is so many seconds later than it really is, on every platform in this process."""
     monkeypatch.setattr(Clock, "now_ms", lambda _: time.time_ns() // 1_000_000 + round(seconds * 1000))

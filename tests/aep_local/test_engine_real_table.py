@@ -15,7 +15,10 @@ from aep_local.rows.tables import TableFolder
 from .conftest import Platform
 from .lake import REAL_TABLE, Lake, counts, field, status
 
-pytestmark = pytest.mark.skipif(not REAL_TABLE.exists(), reason="../shared/data/servicenow/incident.csv is not there")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not REAL_TABLE.exists(), reason="../shared/data/servicenow/incident.csv is not there"),
+]
 
 
 @pytest.fixture

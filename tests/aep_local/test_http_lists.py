@@ -340,6 +340,7 @@ def test_how_long_a_page_is_unless_asked(inside: Callable[..., Any], size: int) 
     assert len(aep.get(LIST, params={"limit": 100}).json()["items"]) == 3
 
 
+@pytest.mark.slow
 def test_runs_are_found_fast_among_ten_thousand(start_platform: Callable[..., Platform], tmp_path: Path) -> None:
     state = tmp_path / "runs"
     state.mkdir()

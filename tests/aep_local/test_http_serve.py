@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,16 +12,12 @@ import httpx
 import pytest
 
 from aep_local.cli import main
+from aep_local.core.settings import Assumptions
 
-from .conftest import FLOW, Chain, Platform, anybody
+from .conftest import FLOW, Chain, Inside, Platform, anybody
 
 LIST = f"{FLOW}/connections"
 Start = Callable[..., Platform]
-
-
-def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "aep_local.cli", "serve", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 
 def explained(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -70,11 +64,13 @@ def test_everything_is_there_again_after_a_kill(start_platform: Start) -> None:
         assert aep.get(LIST).json()["items"][1:] == kept[LIST]["items"]
 
 
-def test_a_state_folder_has_one_server(platform: Platform, sample_tables: Path) -> None:
-    second = serve("--tables", str(sample_tables), "--state", str(platform.state))
-    assert second.returncode == 1
-    assert "in use by another server" in second.stderr
-    assert "ready" not in second.stdout
+def test_a_state_folder_has_one_server(
+    platform: Platform, sample_tables: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--tables", str(sample_tables), "--state", str(platform.state)]) == 1
+    said = capsys.readouterr()
+    assert "in use by another server" in said.err
+    assert "ready" not in said.out
     assert anybody("GET", platform.url).status_code == 404, "the first one is not disturbed"
 
 
@@ -88,20 +84,19 @@ def test_a_port_that_is_taken_is_an_error(
     assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
 
 
-def test_it_works_without_any_table(start_platform: Start, tmp_path: Path) -> None:
+def test_it_works_without_any_table(inside: Callable[..., Inside], tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    platform = start_platform(tables=empty)
-    with platform.client("A@AdobeOrg") as aep:
-        id = Chain(aep).connection()
-        assert aep.get(f"{LIST}/{id}/explore", params={"objectType": "root"}).json() == []
-        (empty / "Late.csv").write_text("Id\n1\n")
-        explored = aep.get(f"{LIST}/{id}/explore", params={"objectType": "root"}).json()
-        assert [each["name"] for each in explored] == ["Late"]
+    aep = inside(tables=empty).client()
+    id = Chain(aep).connection()
+    assert aep.get(f"{LIST}/{id}/explore", params={"objectType": "root"}).json() == []
+    (empty / "Late.csv").write_text("Id\n1\n")
+    explored = aep.get(f"{LIST}/{id}/explore", params={"objectType": "root"}).json()
+    assert [each["name"] for each in explored] == ["Late"]
 
 
-def test_latency_is_added_to_every_answer(start_platform: Start) -> None:
-    platform = start_platform("--latency-ms", "150")
+def test_latency_is_added_to_every_answer(inside: Callable[..., Inside]) -> None:
+    platform = inside(latency_ms=150)
     began = time.perf_counter()
     assert anybody("GET", platform.url + "/nothing").status_code == 404
     assert time.perf_counter() - began >= 0.15
@@ -128,6 +123,15 @@ def test_a_wrong_call_is_explained(
     said = explained(capsys, "--tables", str(sample_tables), "--state", str(tmp_path / "s"), *arguments)
     for word in words:
         assert word in said
+
+
+def test_the_switches_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["assumptions"]) == 0
+    told = capsys.readouterr().out
+    for key in Assumptions.model_fields:
+        assert f"  {key}=" in told
+    for settings in ("start_inclusive, end_inclusive, both_", "a whole number from 1 to 100", "a number, 0 or more"):
+        assert f"      settings: {settings}" in told
 
 
 @pytest.mark.parametrize(

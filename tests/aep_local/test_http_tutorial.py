@@ -29,7 +29,7 @@ class Curl:
         command = ["curl", "-sS", "-g", "-X", method, self.url + path, *self.headers, "-w", "\n%{http_code}"]
         if body is not None:
             command += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         answer, _, status = done.stdout.rpartition("\n")
         return int(status), json.loads(answer)
 

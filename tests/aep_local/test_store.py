@@ -93,7 +93,7 @@ def test_others_see_a_transaction_only_when_it_ends_and_do_not_wait_for_it(store
         store.insert("flows", "a", HERE, {})
         reader = threading.Thread(target=lambda: seen.append(len(store.all("flows", HERE))))
         reader.start()
-        reader.join(timeout=10)
+        reader.join(timeout=60)
         assert seen == [0]
     assert len(store.all("flows", HERE)) == 1
 

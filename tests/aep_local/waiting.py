@@ -9,7 +9,7 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 
-def awaited(read: Callable[[], Value], true: Callable[[Value], object] = bool, seconds: float = 20) -> Value:
+def awaited(read: Callable[[], Value], true: Callable[[Value], object] = bool, seconds: float = 60) -> Value:
     """What ``read`` gives, once it is as it shall be."""
     deadline = time.monotonic() + seconds
     while not true(found := read()):

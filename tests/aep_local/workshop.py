@@ -98,7 +98,7 @@ class Workshop:
         window = {"start_ms": None, "end_ms": None} | window
         return str(self.engine.start_run(SCOPE, flow, delta=delta, **window)["id"])
 
-    def ended(self, run_id: str, seconds: float = 20) -> dict[str, Any]:
+    def ended(self, run_id: str, seconds: float = 60) -> dict[str, Any]:
 
         def run() -> dict[str, Any]:
             found = self.store.get("runs", run_id, SCOPE)

@@ -61,7 +61,7 @@ class Server:
 
     def end(self) -> None:
         self.process.terminate()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=60)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -262,7 +262,7 @@ class Caller:
 Value = TypeVar("Value")
 
 
-def until(read: Callable[[], Value], true: Callable[[Value], bool], seconds: float = 15) -> Value:
+def until(read: Callable[[], Value], true: Callable[[Value], bool], seconds: float = 60) -> Value:
     deadline = time.monotonic() + seconds
     while not true(found := read()):
         assert time.monotonic() < deadline, found

@@ -234,6 +234,7 @@ def test_a_mapping_is_changed_where_it_stands(parts: Parts) -> None:
     assert parts.aep.flow(flow.id).lastOperation.operation == "update"
 
 
+@pytest.mark.slow
 def test_who_may_only_read(start: Callable[..., Server], tmp_path: Path) -> None:
     accounts = tmp_path / "accounts.yaml"
     accounts.write_text(
