@@ -9,7 +9,7 @@ import httpx
 import pytest
 from jsonschema import Draft7Validator
 
-from aep_local.core.connectors import CONNECTORS, connector_of
+from aep_local.core.connectors import CONNECTORS
 
 from .conftest import CRM_TO_AEP, FLOW, SERVICE_CLOUD, SERVICENOW, Chain, Inside, code
 
@@ -111,7 +111,6 @@ def test_delta_formats() -> None:
     for connector in CONNECTORS:
         expected = "yyyy-MM-ddTHH:mm:ssZ" if connector.id in ISO else "yyyy-MM-dd HH:mm:ss"
         assert connector.delta_format == expected
-    assert connector_of("nobody") is None
 
 
 def test_a_retired_connector_is_gone(guarded: Callable[..., httpx.Client]) -> None:

@@ -335,9 +335,3 @@ CONNECTORS: Final[tuple[Connector, ...]] = (
         _ISO_DELTA_FORMAT,
     ),
 )
-_BY_ID = {connector.id: connector for connector in CONNECTORS}
-
-
-def connector_of(spec_id: str) -> Connector | None:
-    """The connector with this connection specification; None for another id."""
-    return _BY_ID.get(spec_id)

@@ -13,9 +13,9 @@ from aep_local.core.documents import INTERNAL
 from aep_local.core.problems import Problem, connector, flow_service
 from aep_local.core.specs import auth_spec, connection_spec
 from aep_local.core.store import Document
-from aep_local.flow_service import lists, names
+from aep_local.flow_service import common, lists, names
 from aep_local.rows.tables import TableError
-from aep_local.web import documents, listing, patching
+from aep_local.web import documents, listing
 from aep_local.web.bodies import FLOW_SERVICE
 from aep_local.web.gateway import CallerDep, JsonBody
 from aep_local.web.services import Services, ServicesDep
@@ -72,13 +72,8 @@ def get(id: str, caller: CallerDep, services: ServicesDep) -> Response:
 def patch(id: str, request: Request, body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response:
     """Change name, description or credentials."""
     caller.require("sources", "write")
-    refused = {"connectionSpec": flow_service(1414, 400, "connectionSpec of a connection cannot be changed")}
     with services.store.transaction():
-        doc = documents.found(services, caller, KIND, id)
-        patching.check_version(request, doc, KIND)
-        changed = patching.patched(doc, body, ("name", "description", "auth"), refused)
-        names.refuse_taken(services, caller, KIND, {"name": documents.text(changed, "name")}, but=id)
-        documents.optional_text(changed, "description")
+        doc, changed = common.patched(request, body, caller, services, kind=KIND, id=id, more=("auth",))
         spec = connection_spec(doc["connectionSpec"]["id"]) or {"authSpec": []}
         given = _valid_auth(spec, changed.get("auth"))
         changed["auth"], hashes = credentials.sealed(spec, given, doc)

@@ -9,8 +9,8 @@ from fastapi.responses import Response
 
 from aep_local.core.problems import connector, flow_service
 from aep_local.core.store import Document
-from aep_local.flow_service import connections, lists, names
-from aep_local.web import documents, listing, patching
+from aep_local.flow_service import common, connections, lists, names
+from aep_local.web import documents, listing
 from aep_local.web.bodies import FLOW_SERVICE
 from aep_local.web.gateway import Caller, CallerDep, JsonBody
 from aep_local.web.services import Services, ServicesDep
@@ -61,13 +61,8 @@ def get(id: str, caller: CallerDep, services: ServicesDep) -> Response:
 def patch(id: str, request: Request, body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response:
     """Change a source connection; a flow that uses it already does not notice."""
     caller.require("sources", "write")
-    refused = {"connectionSpec": flow_service(1414, 400, "connectionSpec of a connection cannot be changed")}
     with services.store.transaction():
-        doc = documents.found(services, caller, KIND, id)
-        patching.check_version(request, doc, KIND)
-        changed = patching.patched(doc, body, ("name", "description", "params", "data"), refused)
-        names.refuse_taken(services, caller, KIND, {"name": documents.text(changed, "name")}, but=id)
-        documents.optional_text(changed, "description")
+        _, changed = common.patched(request, body, caller, services, kind=KIND, id=id, more=("params", "data"))
         changed["data"], changed["params"] = _data(changed), _params(changed.get("params"))
         documents.touch(changed, services.clock, caller)
         services.store.put(KIND, id, caller.scope, changed)
@@ -80,18 +75,9 @@ def delete(id: str, caller: CallerDep, services: ServicesDep) -> Response:
     caller.require("sources", "write")
     with services.store.transaction():
         documents.found(services, caller, KIND, id)
-        refuse_if_used(services, caller, KIND, "sourceConnectionIds", id)
+        common.refuse_if_used(services, caller, KIND, "sourceConnectionIds", id)
         services.store.delete(KIND, id, caller.scope)
     return Response(status_code=204)
-
-
-def refuse_if_used(services: Services, caller: Caller, kind: str, field: str, id: str) -> None:
-    """Refuse to remove a connection that a flow names.
-
-    :raises Problem: FLOW-1418-400.
-    """
-    if any(id in flow[field] for flow in services.store.all("flows", caller.scope)):
-        raise flow_service(1418, 400, f"{kind} {id} is used by a flow", id=id, kind=kind)
 
 
 def _base(body: Document, caller: Caller, services: Services) -> Document:

@@ -8,12 +8,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from aep_local.core import holdings
-from aep_local.core.problems import connector, flow_service
+from aep_local.core.problems import connector
 from aep_local.core.specs import DATA_LAKE
 from aep_local.core.store import Document
-from aep_local.flow_service import flow_rules, lists, names
-from aep_local.flow_service.source_connections import refuse_if_used
-from aep_local.web import documents, listing, patching
+from aep_local.flow_service import common, flow_rules, lists, names
+from aep_local.web import documents, listing
 from aep_local.web.bodies import FLOW_SERVICE
 from aep_local.web.gateway import Caller, CallerDep, JsonBody
 from aep_local.web.services import Services, ServicesDep
@@ -66,13 +65,8 @@ def get(id: str, caller: CallerDep, services: ServicesDep) -> Response:
 def patch(id: str, request: Request, body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response:
     """Change a target connection; a flow that uses it already does not notice."""
     caller.require("sources", "write")
-    refused = {"connectionSpec": flow_service(1414, 400, "connectionSpec of a connection cannot be changed")}
     with services.store.transaction():
-        doc = documents.found(services, caller, KIND, id)
-        patching.check_version(request, doc, KIND)
-        changed = patching.patched(doc, body, ("name", "description", "params", "data"), refused)
-        names.refuse_taken(services, caller, KIND, {"name": documents.text(changed, "name")}, but=id)
-        documents.optional_text(changed, "description")
+        _, changed = common.patched(request, body, caller, services, kind=KIND, id=id, more=("params", "data"))
         _data(changed)
         _params(changed.get("params"), caller, services)
         documents.touch(changed, services.clock, caller)
@@ -86,7 +80,7 @@ def delete(id: str, caller: CallerDep, services: ServicesDep) -> Response:
     caller.require("sources", "write")
     with services.store.transaction():
         documents.found(services, caller, KIND, id)
-        refuse_if_used(services, caller, KIND, "targetConnectionIds", id)
+        common.refuse_if_used(services, caller, KIND, "targetConnectionIds", id)
         services.store.delete(KIND, id, caller.scope)
     return Response(status_code=204)
 

@@ -11,14 +11,13 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 import duckdb
 
-from aep_local.rows import duck
+from aep_local.core import duck
 from aep_local.xdm import fields as xdm
 from aep_local.xdm.mapping import Rejection
 from aep_local.xdm.values import compact, json_ready
@@ -95,16 +94,6 @@ class Landing:
         for path in self._aside.iterdir():
             if path.name.partition(".")[0] not in keep and path.is_file():
                 path.unlink(missing_ok=True)
-
-
-@dataclass
-class Counts:
-    """What became of a batch's rows, and the size of its file in bytes."""
-
-    read: int = 0
-    accepted: int = 0
-    rejected: int = 0
-    bytes: int = 0
 
 
 class BatchWriter:

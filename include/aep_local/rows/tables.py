@@ -17,7 +17,7 @@ from typing import Any
 
 import duckdb
 
-from aep_local.rows import duck
+from aep_local.core import duck
 from aep_local.rows.sniffing import declared_kind, sniff, without_zones
 from aep_local.xdm.values import Refused, json_ready, to_boolean, to_integer, to_number
 

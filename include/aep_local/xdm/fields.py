@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from aep_local.core import duck
 from aep_local.core.store import Document, Scope, Store
-from aep_local.rows import duck
 from aep_local.xdm import standard as registry_data
 from aep_local.xdm.values import CONVERTERS, Refused, kind_of
 
