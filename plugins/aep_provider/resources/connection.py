@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from aep_provider.errors import AepConfigError, AepError, AepInvalidRequestError, AepNotFoundError
+from aep_provider.errors import AepConfigError, AepConflictError, AepError, AepInvalidRequestError, AepNotFoundError
 from aep_provider.resources import flow_service
 from aep_provider.resources.authentication import Credentials
 from aep_provider.resources.connectors import Connector
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 COLLECTION = "connections"
 NOT_SHOWN = "(AEP does not show it)"
+# The source system's own words are wrapped.
+_SOURCE_REFUSES = 1308
 # With what is added, no longer than any name may be.
 _LONGEST_IN_TRIAL = LONGEST - len(" (trial 01234567)")
 
@@ -94,14 +96,32 @@ class BaseConnection(FlowServiceResource):
         ]
         return flow_service.patch(self.client, self.collection, existing.id, existing.etag, operations)
 
+    def create(self, description: str) -> tuple[str, str | None]:
+        return self._created({"name": self.name, "description": description, **self.body()})
+
+    def _created(self, body: Mapping[str, Any]) -> tuple[str, str | None]:
+        """AEP may try credentials as soon as it gets them (contract U8)."""
+        try:
+            return flow_service.create(self.client, self.collection, body)
+        except AepInvalidRequestError as error:
+            if error.number != _SOURCE_REFUSES:
+                raise
+            raise _not_connected(repr(self.name), error.detail, "then try again") from error
+
     def _try(self) -> None:
         """What an attempt that was killed left behind bears the same name and mark, and is cleared away with it."""
         digest = fingerprint({"trial": self.name})
         trial = f"{self.name[:_LONGEST_IN_TRIAL]} (trial {digest[:8]})"
         description = marked("Made to try credentials, and deleted again.", digest)
+        body = {"name": trial, "description": description, **self.body()}
+        trial_id = None
         try:
-            body = {"name": trial, "description": description, **self.body()}
-            trial_id, _ = flow_service.create(self.client, self.collection, body)
+            try:
+                trial_id, _ = self._created(body)
+            except AepConflictError:
+                # Names may have to be unique (contract U4), and one left behind is in the way.
+                self._clear_away(trial, digest)
+                trial_id, _ = self._created(body)
             try:
                 test_connection(self.client, trial_id)
             except AepConfigError as error:
@@ -112,9 +132,15 @@ class BaseConnection(FlowServiceResource):
                     "changing those of the same base connection?"
                 ) from error
         finally:
-            for left in flow_service.named(self.client, self.collection, trial):
-                if read_mark(left.get("description")) == digest:
-                    flow_service.delete(self.client, self.collection, str(left["id"]))
+            if trial_id is not None:
+                # Listings may not show it yet.
+                flow_service.delete(self.client, self.collection, trial_id)
+            self._clear_away(trial, digest)
+
+    def _clear_away(self, trial: str, digest: str) -> None:
+        for left in flow_service.named(self.client, self.collection, trial):
+            if read_mark(left.get("description")) == digest:
+                flow_service.delete(self.client, self.collection, str(left["id"]))
 
     def always_changes(self) -> bool:
         """Whether credentials differ cannot be seen from outside."""
@@ -149,11 +175,13 @@ def test_connection(client: AepClient, connection_id: str) -> None:
 test_connection.__test__ = False  # type: ignore[attr-defined]  # its name looks like a test to pytest
 
 
-def _not_connected(connection_id: str, detail: str | None) -> AepConfigError:
+def _not_connected(
+    connection: str, detail: str | None, then: str = "then send them with if_exists='update'"
+) -> AepConfigError:
     said = f" AEP says: {detail}" if detail else ""
     return AepConfigError(
-        f"AEP cannot log in to the source system of base connection {connection_id}.{said} Check host, login and password "
-        "of the Airflow connection with the source's credentials, then send them with if_exists='update'."
+        f"AEP cannot log in to the source system of base connection {connection}.{said} Check host, login and password "
+        f"of the Airflow connection with the source's credentials, {then}."
     )
 
 

@@ -221,13 +221,16 @@ def _own_intent(note: Mapping[str, Any] | None, resource: Resource, digest: str)
     return None
 
 
+def _intent(resource: Resource, digest: str, at: float) -> dict[str, Any]:
+    return {"kind": resource.kind, "name": resource.name, "digest": digest, "at": at}
+
+
 def _create(resource: Resource, digest: str, memory: Memory, patience: Patience) -> Outcome:
     description = marked(resource.description, digest)
     lost: AepError | None = None
     maybe_ours = False
     for _ in range(patience.attempts):
-        at = patience.now()
-        memory.remember({"kind": resource.kind, "name": resource.name, "digest": digest, "at": at})
+        memory.remember(_intent(resource, digest, patience.now()))
         try:
             new_id, etag = resource.create(description)
         except AepError as error:
@@ -238,7 +241,10 @@ def _create(resource: Resource, digest: str, memory: Memory, patience: Patience)
             log.warning(
                 "Creating the %s %r had no clear answer, looking for it: %s", resource.kind, resource.name, error
             )
-            found = _look_until(resource, at + patience.settle_seconds, patience)
+            # A request that ran into its time-out may have been carried out at its very end.
+            now = patience.now()
+            memory.remember(_intent(resource, digest, now))
+            found = _look_until(resource, now + patience.settle_seconds, patience)
             if found:
                 outcome = _take(resource, found, digest, IfExists.REUSE, adopt=False, mine=True, patience=patience)
                 return replace(outcome, action=Action.CREATED if maybe_ours else Action.REUSED)
@@ -274,14 +280,17 @@ def _take(
         raise AepDifferenceError(
             f"The {resource.kind} {existing.name!r} is there already ({existing.id}), and if_exists is 'fail'."
         )
-    for _ in range(patience.attempts):
+    edits, deadline = 0, patience.now() + patience.settle_seconds
+    sent: list[str] | None = None
+    while edits < patience.attempts:
         content_differs = differences(existing.content, resource.content())
         lines = content_differs + _resting(resource, existing, if_exists)
         if not lines and not (if_exists is IfExists.UPDATE and resource.always_changes()):
             log.info("The %s %r is there already: %s", resource.kind, existing.name, existing.id)
             return Outcome(
-                resource.kind, existing.name, existing.id, Action.REUSED, existing.etag, duplicates=duplicates
-            )
+                resource.kind, existing.name, existing.id, Action.REUSED if sent is None else Action.UPDATED,
+                existing.etag, changes=sent or [], duplicates=duplicates,
+            )  # fmt: skip
         _refuse_unwanted_change(resource, existing, lines, if_exists, adopt)
         try:
             etag = existing.etag
@@ -292,14 +301,25 @@ def _take(
                 etag = None  # enabling made a new one
         except AepPreconditionError:
             log.info("The %s %r was edited meanwhile, reading it again", resource.kind, existing.name)
-            existing, duplicates = _the_one(resource, resource.find() or [existing])
+            edits += 1
+        except AepError as error:
+            # It may have been carried out, or AEP could not validate what was only just made (contract 6.4). What sets a
+            # state may be sent again.
+            if not error.ambiguous or patience.now() >= deadline:
+                raise
+            log.warning(
+                "Changing the %s %r had no clear answer, looking at it: %s", resource.kind, existing.name, error
+            )
+            sent = lines
+            patience.sleep(patience.look_every_seconds)
         else:
             log.info("Updated the %s %r (%s): %s", resource.kind, existing.name, existing.id, "; ".join(lines))
             return Outcome(
                 resource.kind, existing.name, existing.id, Action.UPDATED, etag, changes=lines, duplicates=duplicates
             )
+        existing, duplicates = _the_one(resource, resource.find() or [existing])
     raise AepDifferenceError(
-        f"The {resource.kind} {existing.name!r} ({existing.id}) was edited by others {patience.attempts} times while it "
+        f"The {resource.kind} {existing.name!r} ({existing.id}) was edited by others {edits} times while it "
         "was being updated: look who else writes to it, then run again."
     )
 

@@ -35,17 +35,26 @@ def named(
     """
     Yield the objects of ``collection`` whose name is exactly ``name``.
 
-    Filtering source and target connections by name is not in AEP's tables of filters. Where it is refused, all objects of
-    the connection spec are read instead.
+    Filtering source and target connections by name is not in AEP's tables of filters (contract U20): it may be refused, change
+    nothing, or find nothing. So what it finds is compared here, and where it finds nothing, all objects of the connection
+    spec are read: that filter is documented.
+
+    :param connection_spec: given for kinds whose filter by name is not documented.
     """
     by_spec = [("property", f"connectionSpec.id=={connection_spec}")] if connection_spec else []
+    found: list[dict[str, Any]] = []
     try:
-        found = list(flow_service_items(client, path_of(collection), [("property", f"name=={name}"), *by_spec]))
+        found = _with_name(client, collection, name, [("property", f"name=={name}"), *by_spec])
     except AepInvalidRequestError as error:
         if error.number not in _FILTER_REFUSED or not by_spec:
             raise
-        found = list(flow_service_items(client, path_of(collection), by_spec))
-    yield from (item for item in found if item.get("name") == name)
+    if not found and by_spec:
+        found = _with_name(client, collection, name, by_spec)
+    yield from found
+
+
+def _with_name(client: AepClient, collection: str, name: str, filters: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    return [item for item in flow_service_items(client, path_of(collection), filters) if item.get("name") == name]
 
 
 def read(client: AepClient, collection: str, object_id: str) -> dict[str, Any]:
