@@ -17,11 +17,6 @@ SPECS, BASE = f"{FLOW}/connectionSpecs", f"{FLOW}/connections"
 ORACLE_SERVICE_CLOUD = "ba5126ec-c9ac-11eb-b8bc-0242ac130003"
 ZOHO = "929e4450-0237-4ed2-9404-b7e1e0a00309"
 DATABRICKS = "e9d7ec6b-0873-4e57-ad21-b3a7c65e310b"
-ISO = {
-    "38ad80fe-8b06-4938-94f4-d4ee80266b07",  # Microsoft Dynamics
-    "ecde33f2-c56f-46cc-bdea-ad151c16cd69",  # Azure Table Storage
-    "8e6b41a8-d998-4545-ad7d-c6a9fff406c3",  # OData
-}
 
 
 def params_for(schema: dict[str, Any], required: list[str]) -> dict[str, Any]:
@@ -105,12 +100,6 @@ def test_names_and_ids_are_unique_and_found_by_filter(aep: httpx.Client) -> None
     sources = aep.get(SPECS, params={"property": "attributes.isSource==true", "limit": "100"}).json()["items"]
     assert [each["name"] for each in sources] == names
     assert aep.get(SPECS, params={"count": "true"}).json() == {"count": 38}
-
-
-def test_delta_formats() -> None:
-    for connector in CONNECTORS:
-        expected = "yyyy-MM-ddTHH:mm:ssZ" if connector.id in ISO else "yyyy-MM-dd HH:mm:ss"
-        assert connector.delta_format == expected
 
 
 def test_a_retired_connector_is_gone(guarded: Callable[..., httpx.Client]) -> None:

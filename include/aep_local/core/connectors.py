@@ -12,8 +12,6 @@ from typing import Final
 
 from aep_local.core.logins import Login, basic, connection_string, principal
 
-USUAL_DELTA_FORMAT: Final = "yyyy-MM-dd HH:mm:ss"
-_ISO_DELTA_FORMAT = "yyyy-MM-ddTHH:mm:ssZ"
 SERVICENOW: Final = "eb13cb25-47ab-407f-ba89-c0125281c563"
 SALESFORCE_SERVICE_CLOUD: Final = "cb66ab34-8619-49cb-96d1-39b37ede86ea"
 
@@ -26,7 +24,6 @@ class Connector:
     :param name: of its connection specification.
     :param lists: which published lists of the flow specification name it: ``S`` the tutorial's, ``H`` the page of
         customer success sources, ``T`` the newest template.
-    :param delta_format: the date format that its delta column is documented with.
     """
 
     id: str
@@ -35,7 +32,6 @@ class Connector:
     category: str
     lists: str
     logins: tuple[Login, ...]
-    delta_format: str = USUAL_DELTA_FORMAT
 
 
 _USER = ("username", "password")
@@ -83,7 +79,6 @@ CONNECTORS: Final[tuple[Connector, ...]] = (
             basic("serviceUri", *_USER, name="Basic Authentication for Dynamics-Online"),
             principal(_BY_PRINCIPAL, "serviceUri"),
         ),
-        _ISO_DELTA_FORMAT,
     ),
     Connector(
         "fcad62f3-09b0-41d3-be11-449d5a621b69",
@@ -158,7 +153,6 @@ CONNECTORS: Final[tuple[Connector, ...]] = (
         _DATABASES,
         "SHT",
         (connection_string(),),
-        _ISO_DELTA_FORMAT,
     ),
     Connector(
         "a8f4d393-1a6b-43f3-931f-91a16ed857f4",
@@ -332,6 +326,5 @@ CONNECTORS: Final[tuple[Connector, ...]] = (
         "Protocols",
         "SHT",
         (Login("Anonymous Authentication", "anonymousAuth", ("url",)),),
-        _ISO_DELTA_FORMAT,
     ),
 )
