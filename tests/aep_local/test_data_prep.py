@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from .conftest import FULL, MAPPINGS, Chain
+from .conftest import FULL, MAPPINGS, Chain, Inside
 
 SETS = f"{MAPPINGS}/mappingSets"
 LEGACY = {"sourceAttribute": "Id", "destinationXdmPath": "_id", "identity": False, "version": 0}
@@ -155,6 +156,22 @@ def test_a_preview_evaluates_expressions(aep: httpx.Client, chain: Chain) -> Non
         'person.birthDate: date: there is no such date (expression date(born, "dd.MM.yyyy") of column born)'
     ]
     assert bare == {"data": {"_id": "-", "person": {"birthYear": 1999}}, "errors": None}
+
+
+def test_a_preview_may_show_a_failed_expression_beside_its_row(inside: Callable[..., Inside]) -> None:
+    chain = Chain(inside(assume={"failed_transformation": "null_with_warning"}).client())
+    mappings = [
+        CURRENT,
+        {"sourceType": "EXPRESSION", "source": 'date(born, "dd.MM.yyyy")', "destination": "person.birthDate"},
+    ]
+    rows = [{"Id": "7", "born": "29.02.2001"}, {"Id": "8", "born": "29.02.2000"}]
+    asked = {"data": rows, "mappingSet": body(chain.schema(), *mappings)}
+    warned, good = chain.post(f"{SETS}/preview", asked, 200)
+    assert warned["data"] == {"_id": "7"}
+    assert [each["message"].partition(" (")[0] for each in warned["errors"]] == [
+        "person.birthDate: date: there is no such date"
+    ]
+    assert good == {"data": {"_id": "8", "person": {"birthDate": "2000-02-29"}}, "errors": None}
 
 
 def test_a_preview_is_bounded(aep: httpx.Client, chain: Chain) -> None:
