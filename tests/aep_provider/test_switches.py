@@ -71,22 +71,14 @@ def settings_of(switch: str) -> list[str]:
     """Every setting of a switch as the platform tells them, its default first."""
     told = Assumptions.model_json_schema()["properties"][switch]
     default = str(told["default"])
-    return [default, *(value for value in told.get("enum") or NUMBERS[switch] if value != default)]
+    return [default, *(value for value in told.get("enum", NUMBERS.get(switch, [])) if value != default)]
 
 
 def settings() -> list[Any]:
-    """All settings but the defaults, which every other test has; in the quick loop the worst of them together."""
-    switches = [switch for switch in Assumptions.model_fields if switch in NUMBERS or "enum" in _told(switch)]
-    each = [f"{switch}={setting}" for switch in switches for setting in settings_of(switch)[1:]]
-    return [
-        pytest.param(HOSTILE, id="hostile"),
-        *(pytest.param((one,), id=one, marks=pytest.mark.slow) for one in each),
-    ]
-
-
-def _told(switch: str) -> dict[str, Any]:
-    told: dict[str, Any] = Assumptions.model_json_schema()["properties"][switch]
-    return told
+    """None, and each that is no default; in the quick loop the worst of them together."""
+    each = [f"{switch}={setting}" for switch in Assumptions.model_fields for setting in settings_of(switch)[1:]]
+    alone = [pytest.param((one,), id=one, marks=pytest.mark.slow) for one in each]
+    return [pytest.param(HOSTILE, id="hostile"), pytest.param((), id="as expected", marks=pytest.mark.slow), *alone]
 
 
 def test_no_switch_is_left_out() -> None:
@@ -381,3 +373,35 @@ def test_a_first_run_that_fails(in_world: Callable[..., World], assume: str, sha
     assert verdict.state is RunState.FAILED
     assert not verdict.rows_written
     assert any("CONNECTOR-1001-500" in reason for reason in verdict.reasons)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name_filter", every("name_filter"))
+@pytest.mark.parametrize("continuation", every("continuation"))
+def test_behind_pages_of_others(in_world: Callable[..., World], name_filter: str, continuation: str) -> None:
+    """Lists are read to their last page, whatever a link to the next one carries."""
+    world = in_world(name_filter, continuation)
+    world.make("recurring")
+    base = world.base().id
+    columns = [{"name": "sys_id", "type": "string", "xdm": {"type": "string"}}]
+    body = {
+        "baseConnectionId": base, "connectionSpec": {"id": SERVICENOW.spec_id}, "data": {"format": "tabular"},
+        "params": {"tableName": "incident", "columns": columns},
+    }  # fmt: skip
+    for number in range(101):
+        flow_service.create(world.client, "sourceConnections", {"name": f"noise {number}", **body})
+    assert [one.action for one in world.make("recurring").outcomes] == [Action.REUSED] * 7
+    assert world.there() == ONE_EACH | {"sourceConnections": 102}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("assume", every("start_time_skew"))
+@pytest.mark.parametrize("shape", ["one_time", "recurring"])
+def test_a_start_that_has_passed(in_world: Callable[..., World], assume: str, shape: str) -> None:
+    """It is refused whether AEP would bear it or not, but for a flow that is there already."""
+    world = in_world(assume)
+    with pytest.raises(AepConfigError, match="in the past"):
+        world.make(shape, start_time=int(time.time()) - 60)
+    assert world.there() == dict.fromkeys(MADE, 0) | {"connections": 1}
+    made = world.make(shape, start_time=int(time.time()) + 60)
+    assert world.make(shape, start_time=int(time.time()) - 60).flow_id == made.flow_id
