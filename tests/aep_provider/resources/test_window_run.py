@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from aep_provider.resources.connectors import connector
 from aep_provider.resources.ensure import Patience, ensure
 from aep_provider.resources.facts import Facts
 from aep_provider.resources.run import read_run, runs_of
+from aep_provider.resources.run_history import read_history
 from aep_provider.resources.target import SchemaChoice
 from aep_provider.resources.window import Edges, Window
 from aep_provider.resources.window_run import How, OnFailedRun, Started, WindowRequest, start_window
@@ -177,7 +179,16 @@ class TestOnce:
         second = dataflow.load(day(2), notes)
         assert second.run_id != first.run_id
 
-    @pytest.mark.parametrize(("carried_out", "status"), [(True, 0), (False, 0), (True, 502), (False, 503), (True, 500)])
+    @pytest.mark.parametrize(
+        ("carried_out", "status"),
+        [
+            (True, 0),
+            *(
+                pytest.param(*one, marks=pytest.mark.slow)
+                for one in [(False, 0), (True, 502), (False, 503), (True, 500)]
+            ),
+        ],
+    )
     def test_a_lost_answer(self, dataflow: Dataflow, wire: Any, carried_out: bool, status: int) -> None:
         wire.lose("POST", RUNS, carried_out=carried_out, status=status)
         dataflow.run(day(1))
@@ -185,7 +196,7 @@ class TestOnce:
         assert dataflow.keys() == ["a1"]
         assert len(runs_of(dataflow.client, dataflow.flow_id)) == 1
 
-    @pytest.mark.parametrize("carried_out", [True, False])
+    @pytest.mark.parametrize("carried_out", [True, pytest.param(False, marks=pytest.mark.slow)])
     def test_killed_before_the_answer_is_remembered(self, dataflow: Dataflow, wire: Any, carried_out: bool) -> None:
         class Killed(BaseException):
             pass
@@ -244,6 +255,42 @@ class TestOnce:
             later.load(day(1, 2), earlier_flow_ids=[dataflow.flow_id])
 
 
+class TestSettledHistory:
+    """What is older than AEP's lists may lag is kept as stretches of time, and not listed again."""
+
+    @pytest.fixture
+    def ledger(self, dataflow: Dataflow) -> Notes:
+        """One that holds the first two days as settled."""
+        kept = Notes()
+        for window in (day(1), day(2)):
+            dataflow.run(window, Notes(), kept)
+        both = [day(1, 2).as_json()]
+        while (kept.get(f"aep_history:{dataflow.flow_id}") or {}).get("covered") != both:
+            read_history(dataflow.client, dataflow.flow_id, kept, now=time.time(), settle_seconds=0.1)
+        return kept
+
+    def test_an_old_window_is_taken_over_still(self, dataflow: Dataflow, ledger: Notes, wire: Any) -> None:
+        assert dataflow.load(day(1), Notes(), ledger).how is How.TAKEN_OVER
+        assert posted(wire) == 2
+
+    def test_an_old_window_shares_no_rows(self, dataflow: Dataflow, ledger: Notes) -> None:
+        with pytest.raises(AepConfigError, match="shares rows"):
+            dataflow.load(day(2, 3), Notes(), ledger)
+
+    def test_old_runs_are_not_listed_again(self, dataflow: Dataflow, ledger: Notes) -> None:
+        history = read_history(dataflow.client, dataflow.flow_id, ledger, now=time.time(), settle_seconds=0.1)
+        assert history.recent == []
+        assert history.touches_old(day(2))
+        assert not history.touches_old(day(3))
+
+    def test_a_list_in_another_order_is_read_to_its_end(self, dataflow: Dataflow, ledger: Notes, wire: Any) -> None:
+        runs = list(reversed(runs_of(dataflow.client, dataflow.flow_id)))
+        wire.answer("GET", RUNS, {"items": [{**run, "createdAt": n} for n, run in enumerate(runs, start=10**15)]})
+        history = read_history(dataflow.client, dataflow.flow_id, ledger, now=time.time(), settle_seconds=0.1)
+        assert {run.window for run in history.recent} == {day(1), day(2)}
+        assert history.old == []
+
+
 class TestFailedRuns:
     @pytest.fixture
     def failed(self, dataflow: Dataflow, platform: Any) -> Started:
@@ -269,6 +316,13 @@ class TestFailedRuns:
         assert dataflow.load(day(1), notes, on_failed=policy).run_id == again.run_id
         assert dataflow.ended(again).state is RunState.SUCCEEDED
         assert dataflow.load(day(1), on_failed=policy).run_id == again.run_id
+        assert dataflow.keys() == ["a1"]
+
+    def test_a_failed_run_is_not_taken_for_the_one_whose_answer_was_lost(
+        self, dataflow: Dataflow, failed: Started, wire: Any
+    ) -> None:
+        wire.lose("POST", RUNS, carried_out=False)
+        assert dataflow.run(day(1), on_failed=OnFailedRun.NEW).state is RunState.SUCCEEDED
         assert dataflow.keys() == ["a1"]
 
     def test_it_is_left_to_a_human(self, dataflow: Dataflow, failed: Started, wire: Any) -> None:
@@ -372,6 +426,18 @@ class TestUnderEachSwitch:
             flow.run(day(2), notes, ledger)
         flow.settle()
         assert flow.keys() == ["a1", "a2"]
+
+
+@pytest.mark.slow
+def test_a_run_that_nobody_remembers_stops_the_dataflow(start_platform: Callable[..., Any], make_client: Any) -> None:
+    platform = start_platform("--time-scale", "0.001", "--assume", "run_window_in_document=none")
+    dataflow = Dataflow(make_client(platform.url), platform.state)
+    run_id = dataflow.load(day(1), Notes(), Notes()).run_id
+    dataflow.ended(Started(run_id, How.POSTED))
+    for window in (day(1), day(2)):
+        with pytest.raises(AepDuplicateError, match=f"{run_id}.*cannot be told|cannot be told.*{run_id}"):
+            dataflow.load(window, Notes(), Notes())
+    assert dataflow.keys() == ["a1"]
 
 
 @pytest.mark.slow
