@@ -353,7 +353,7 @@ def _the_one(resource: Resource, found: list[Existing]) -> tuple[Existing, list[
         )
     duplicates = [one.id for one in rest]
     log.warning(
-        "There are %d equal objects of the kind %s named %r: taking the oldest, %s. Unused and free to delete: %s",
+        "There are %d equal objects of the kind %s named %r: taking the oldest, %s. To be deleted if nothing uses them: %s",
         len(ordered), resource.kind, resource.name, first.id, ", ".join(duplicates),
     )  # fmt: skip
     return first, duplicates

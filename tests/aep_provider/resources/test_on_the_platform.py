@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -236,7 +236,7 @@ class TestTwoAtOnce:
         with ThreadPoolExecutor(2) as pool:
             return list(pool.map(make_sure, resources))
 
-    @pytest.mark.parametrize("kind", ["base", "source", "dataset", "mapping"], indirect=True)
+    @pytest.mark.parametrize("kind", ["source", "dataset", "mapping"], indirect=True)
     def test_whoever_comes_next_takes_the_oldest_and_tells_of_the_other(
         self, kind: str, wire: Any, make_client: Callable[..., AepClient]
     ) -> None:
@@ -247,11 +247,64 @@ class TestTwoAtOnce:
         assert {next_one.id, *next_one.duplicates} == made
         assert after.id == next_one.id
 
+    def test_dataflows_that_share_a_base_connection_agree_on_the_oldest(
+        self, wire: Any, make_client: Callable[..., AepClient], listed: Any
+    ) -> None:
+        """Otherwise each would stand on one of its own, and new credentials would reach one of them."""
+        clients = [make_client(wire.url) for _ in range(3)]
+        resources = [Chain(client).base_resource() for client in clients]
+        together = threading.Barrier(3, timeout=10)
+        for resource in resources:
+            _meet_around_the_post(resource, together)
+        with ThreadPoolExecutor(3) as pool:
+            outcomes = list(pool.map(make_sure, resources))
+        assert wire.created() == ["connections"] * 3
+        assert {outcome.id for outcome in outcomes} == listed(clients[0])["connections"]
+        assert sorted(outcome.action for outcome in outcomes) == [Action.CREATED, Action.REUSED, Action.REUSED]
+
+    def test_one_that_somebody_else_made_meanwhile_is_left_alone(self, chain: Chain, wire: Any, listed: Any) -> None:
+        resource = chain.base_resource()
+        create = resource.create
+
+        def late(description: str) -> tuple[str, str | None]:
+            flow_service.create(chain.client, "connections", {"name": chain.name, **resource.body()})
+            return create(description)
+
+        resource.create = late  # type: ignore[method-assign]
+        assert make_sure(resource).action is Action.CREATED
+        assert len(listed(chain.client)["connections"]) == 2
+        with pytest.raises(AepDuplicateError, match="somebody else"):
+            make_sure(chain.base_resource())
+
+    def test_a_list_that_cannot_be_read_afterwards_loses_nothing(self, chain: Chain, wire: Any, listed: Any) -> None:
+        resource = chain.base_resource()
+        create = resource.create
+
+        def unread(description: str) -> tuple[str, str | None]:
+            wire.lose("GET", "/connections", carried_out=False, status=403)
+            return create(description)
+
+        resource.create = unread  # type: ignore[method-assign]
+        assert {make_sure(resource).id} == listed(chain.client)["connections"]
+
     @pytest.mark.parametrize("kind", ["group", "schema"], indirect=True)
     def test_a_unique_title_leaves_one(self, kind: str, wire: Any, make_client: Callable[..., AepClient]) -> None:
         first, second = self.both(wire, make_client, kind)
         assert first.id == second.id
         assert {first.action, second.action} == {Action.CREATED, Action.REUSED}
+
+
+def _meet_around_the_post(resource: BaseConnection, together: threading.Barrier) -> None:
+    """All post after all have looked, and look again after all have posted."""
+    post = resource._created
+
+    def meet(body: Mapping[str, Any]) -> tuple[str, str | None]:
+        together.wait()
+        made = post(body)
+        together.wait()
+        return made
+
+    resource._created = meet  # type: ignore[method-assign]
 
 
 def _meet_before_creating(resource: Resource, together: threading.Barrier) -> None:
