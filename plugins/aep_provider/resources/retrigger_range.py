@@ -115,6 +115,10 @@ class Notes:
         """Whether the run was started in this try."""
         return run_id in self._this_try
 
+    def was_started_again(self, run_id: str) -> bool:
+        """Whether a run came of it, which then is not shown as the newest: asking for it again would never end."""
+        return bool((self.recall(run_id) or {}).get("new"))
+
     def of(self, run_id: str, window: Window) -> Memory:
         """Return the memory for starting one run again."""
         return _NoteOfRun(self, run_id, window)
@@ -208,7 +212,7 @@ def _look(
             _sort_loaded(progress, notes, window, over)
         elif over:
             progress.shared[window] = over[0].in_words()
-        elif notes.in_this_try(same[0].id):
+        elif notes.in_this_try(same[0].id) or notes.was_started_again(same[0].id):
             progress.failed[window] = same[0].verdict
         else:
             # What a killed task was about to start again is looked for before it is started.

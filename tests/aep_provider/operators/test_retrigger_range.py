@@ -268,6 +268,20 @@ class TestOnce:
         assert len(actions(aep)) == 2
         assert dataflow.keys() == ["a1", "a2"]
 
+    def test_a_new_run_that_is_not_shown_as_the_newest(self, again: Any, dataflow: Any, aep: Any) -> None:
+        """It failed as well; looking at the two in turn would never end."""
+        first, second = dataflow.fail(dataflow.day(1), dataflow.day(1))
+        runs = {run["id"]: run for run in dataflow.runs()}
+        aep.answer("GET", "/flowservice/runs", {"items": [runs[second], runs[first]], "_links": {}})
+        done = again()
+        window = dataflow.day(1).as_json()
+        note = {"run": second, "at": 1, "new": first, "window": window}
+        held = {"flow": dataflow.flow_id, "runs": {second: note}, "this_try": []}
+        done.store.set("aep_intent_retrigger_range", held)
+        with pytest.raises(AepRunFailedError, match="window 2026-01-01"):
+            done.run()
+        assert actions(aep) == []
+
     def test_what_somebody_else_started_is_waited_for(self, again: Any, dataflow: Any, aep: Any) -> None:
         dataflow.fail(dataflow.day(1))
         (other,) = dataflow.run(dataflow.day(1))
