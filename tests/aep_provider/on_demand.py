@@ -90,6 +90,10 @@ class OnDemand:
         await_(lambda: {run["id"] for run in self.runs()} >= set(ids))
         await_(lambda: all(judge(run).state.has_ended for run in self.runs()))
 
+    @staticmethod
+    def wait_for(condition: Callable[[], Any]) -> None:
+        await_(condition)
+
     def ended(self, run_id: str) -> RunState:
         await_(lambda: judge(read_run(self.client, run_id)).state.has_ended)
         return judge(read_run(self.client, run_id)).state

@@ -94,14 +94,14 @@ class Notes:
         """Return the runs that were started, each with its window, in the order in which they were."""
         return [(str(note["new"]), window) for note, window in self._noted() if note.get("new")]
 
-    def open_intent(self, window: Window) -> str | None:
+    def _open_intent(self, window: Window) -> str | None:
         """Return the failed run of ``window`` that somebody was about to start again when the task was killed."""
         runs = [str(note["run"]) for note, noted in self._noted() if noted == window and self._is_open(note)]
         return runs[-1] if runs else None
 
     def adopt(self, window: Window, same: Sequence[PastRun]) -> None:
         """Take the run of ``window`` that came after such an intent for the one that was meant: it is listed by now."""
-        old = self.open_intent(window)
+        old = self._open_intent(window)
         if old is None:
             return
         made = next((run.created_at for run in same if run.id == old), 0)
@@ -215,8 +215,7 @@ def _look(
         elif notes.in_this_try(same[0].id) or notes.was_started_again(same[0].id):
             progress.failed[window] = same[0].verdict
         else:
-            # What a killed task was about to start again is looked for before it is started.
-            todo.append((window, notes.open_intent(window) or same[0].id))
+            todo.append((window, same[0].id))
     progress.started = [(run, window) for run, window in notes.started() if window.overlaps(request.range)]
     if any(run.window is None and run.id in progress.running for run in untold):
         # Which rows they take will be known later.

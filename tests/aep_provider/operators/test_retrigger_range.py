@@ -219,6 +219,7 @@ class TestOnce:
                 done.run()
             aep.faults.clear()
         if listed:
+            dataflow.wait_for(lambda: len(dataflow.runs()) == 2 + carried_out)
             dataflow.settle()
         ids = done.run()
         dataflow.settle(*ids)
