@@ -346,7 +346,8 @@ class TestOnAFurtherPage:
     def test_duplicates_on_two_pages_are_seen(self, chain: Chain) -> None:
         resource = chain.base_resource()
         description = "the same (airflow-aep sha256=" + "0" * 32 + ")"
-        made = [resource.create(description)[0] for _ in range(102)]
+        body = {"name": resource.name, "description": description, **resource.body()}
+        made = [flow_service.create(chain.client, "connections", body)[0] for _ in range(102)]
         assert {one.id for one in resource.find()} == set(made)
 
     @pytest.mark.slow
