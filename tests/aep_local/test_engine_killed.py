@@ -22,6 +22,8 @@ from .lake import Lake, counts, field, status
 from .waiting import awaited
 from .workshop import SCOPE, Workshop
 
+pytestmark = pytest.mark.slow
+
 STRING = {"type": "string"}
 WHOLE = {"type": "integer"}
 

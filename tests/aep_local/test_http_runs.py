@@ -20,6 +20,8 @@ from .lake import STARTED, Lake, batch_id, counts, status
 from .moments import later
 from .waiting import awaited
 
+pytestmark = pytest.mark.slow
+
 RUNS = f"{FLOW}/runs"
 GONE = "00000000-0000-4000-8000-000000000000"
 FAR = {"startTime": int(time.time()) + 3_000_000, "frequency": "once"}

@@ -32,6 +32,8 @@ from aep_provider.operators import (
 from aep_provider.platform.client import AepClient
 from aep_provider.sensors import AepFlowRunSensor
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = Path(__file__).parents[3] / "docs" / "bad-input.md"
 GONE = "00000000-0000-4000-8000-000000000000"
 RECURRING = {"frequency": "minute", "interval": 15, "backfill": True, "delta_column": "sys_updated_at"}

@@ -17,6 +17,8 @@ from aep_provider.platform.client import AepClient
 from aep_provider.resources.run import window_of
 from aep_provider.verdict import RunState
 
+pytestmark = pytest.mark.slow
+
 QUICK: dict[str, Any] = {"deferrable": False, "poll_interval": 0.02, "timeout": 20, "settle_seconds": 1.5}
 
 
