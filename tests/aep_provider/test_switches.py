@@ -244,6 +244,7 @@ class TestUnderEachSetting:
                 world.make(shape, FEWER, "update")
             assert "give the dataflow a new name" in str(refused.value)
 
+    @pytest.mark.slow
     def test_new_credentials(
         self, in_world: Callable[..., World], assume: tuple[str, ...], secrets: list[str],
         caplog: pytest.LogCaptureFixture,
