@@ -423,7 +423,13 @@ class TestWhereRunsDoNotTellTheirWindow:
         events = {asset: type("Event", (), {"extra": {}})()}
         context = {**done.context, "outlet_events": events, "asset_state_store": {asset: done.store}}
         if remembered == 3:
-            assert len(done.operator.execute(context)) == 2
+            new = done.operator.execute(context)
+            assert [done.store.get(f"aep_run:{run_id}") for run_id in new] == [
+                dataflow.day(number).as_json() for number in (2, 3)
+            ]
+            # Killed in between, the task knows by itself.
+            done.store.delete(f"aep_run:{new[1]}")
+            assert done.operator.execute(context) == new
             assert dataflow.keys() == ["a1", "a2", "a3"]
         else:
             with pytest.raises(AirflowFailException, match="cannot be told of run"):
