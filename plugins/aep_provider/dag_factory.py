@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, task
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, XComArg, task
 from croniter import croniter
 
 from aep_provider.dataflows.load import load_spec, refuse_clashes, spec_files, with_mappings
@@ -93,6 +93,7 @@ def dataflow_dag(spec: DataflowSpec) -> DAG:
             delta_column=spec.delta_column,
             lag=dag.param("lag"),
             on_failed_run=dag.param("on_failed_run"),
+            earlier_flow_ids=XComArg(dataflow, key="earlier_flow_ids"),
             force=dag.param("force"),
             max_rejected_rows=dag.param("max_rejected_rows"),
             max_rejected_percent=dag.param("max_rejected_percent"),

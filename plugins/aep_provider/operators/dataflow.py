@@ -18,6 +18,7 @@ from aep_provider.resources.chain import ensure_dataflow
 from aep_provider.resources.check import DataflowRequest
 from aep_provider.resources.connection import BaseConnection, test_connection
 from aep_provider.resources.connectors import connector
+from aep_provider.resources.coverage import all_flows, generations
 from aep_provider.resources.ensure import Outcome, ensure
 from aep_provider.resources.facts import Facts
 from aep_provider.resources.schedule import Frequency
@@ -41,7 +42,7 @@ class AepEnsureDataflowOperator(AepEnsureOperator):
     what was made is remembered with it, and an unchanged specification costs one request.
 
     *XCom*: ``return_value`` is the id of the flow; ``name``, ``action`` (``created`` if anything was, ``reused`` otherwise),
-    ``created`` (which kinds), ``requests``.
+    ``created`` (which kinds), ``earlier_flow_ids`` (the flows that it replaced), ``requests``.
 
     :raises AirflowFailException: a specification that cannot be, or objects that are there with another definition.
     """
@@ -59,15 +60,18 @@ class AepEnsureDataflowOperator(AepEnsureOperator):
         kept = ledger.get(key)
         if isinstance(kept, Mapping) and kept.get("digest") == digest and self._is_there(hook, str(kept.get("flow"))):
             self.log.info("The dataflow %s is as it was made: flow %s", spec.name, kept["flow"])
-            publish(context, name=spec.name, action="reused", created=[])
+            publish(context, name=spec.name, action="reused", created=[], earlier_flow_ids=kept.get("earlier") or [])
             return str(kept["flow"])
         made = self._ensure(context, hook, spec)
         created = [one.kind for one in made if one.action == "created"]
         for one in made:
             self.log.info("%s %s: %s (%s)", one.kind, one.name, one.id, one.action)
-        ledger.set(key, {"digest": digest, "flow": made[-1].id})
-        publish(context, name=spec.name, action="created" if created else "reused", created=created)
-        return made[-1].id
+        flow_id = made[-1].id
+        earlier = [one.id for one in generations(all_flows(hook.client), spec.name) if one.id != flow_id]
+        ledger.set(key, {"digest": digest, "flow": flow_id, "earlier": earlier})
+        action = "created" if created else "reused"
+        publish(context, name=spec.name, action=action, created=created, earlier_flow_ids=earlier)
+        return flow_id
 
     def _ensure(self, context: Context, hook: AepHook, spec: DataflowSpec) -> list[Outcome]:
         client, system = hook.client, connector(spec.source)

@@ -92,7 +92,7 @@ class AepCreateFlowRunOperator(AepBaseOperator):
         delta_format: str | None = None,
         lag: Any = 0,
         on_failed_run: Any = OnFailedRun.RETRIGGER,
-        earlier_flow_ids: Sequence[str] | str | None = None,
+        earlier_flow_ids: Any = None,
         force: Any = False,
         wait: bool = True,
         deferrable: bool = True,

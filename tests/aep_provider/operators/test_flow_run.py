@@ -218,6 +218,20 @@ class TestDataflow:
         assert done.run() != flow_id
         assert done.ti.xcoms["created"] == ["flow"]
 
+    def test_what_a_replaced_flow_loaded_is_not_loaded_again(
+        self, task: Any, more: dict[str, Any], flow_id: str, window: Any, client: Any
+    ) -> None:
+        first = window(**DAY).run()
+        path = f"/data/foundation/flowservice/flows/{flow_id}"
+        etag = client.get(path).body["items"][0]["etag"]
+        name = "incidents (replaced 2026-01-09T00:00:00Z)"
+        client.patch(path, json=[{"op": "replace", "path": "/name", "value": name}], etag=etag)
+        client.post(f"{path}/action", params={"op": "disable"})
+        done = task(AepEnsureDataflowOperator(task_id="d", spec=SPEC, inlets=[ASSET]), more=more)
+        later = done.run()
+        assert (done.ti.xcoms["created"], done.ti.xcoms["earlier_flow_ids"]) == (["flow"], [flow_id])
+        assert window(flow_id=later, earlier_flow_ids=[flow_id], **DAY).run() == first
+
     def test_a_specification_that_cannot_be(self, task: Any, aep: Any, no_waits: None) -> None:
         with pytest.raises(AirflowFailException, match="tabel: Extra inputs"):
             task(AepEnsureDataflowOperator(task_id="d", spec={**SPEC, "tabel": "x"})).run()
