@@ -296,10 +296,13 @@ class TestRuns:
 
     def test_many_dataflows_of_a_sandbox_ask_for_its_flows_once(self, command: Any, aep: Any, folder: Path) -> None:
         for number in range(5):
-            (folder / f"more {number}.yaml").write_text(SPEC)
+            (folder / f"more {number}.yaml").write_text(SPEC + ("sandbox: stage\n" if number == 2 else ""))
         told = command()
-        assert [one[0] for one in told.lines("answer")] == ["incidents", *(f"more {number}" for number in range(5))]
-        assert sum(seen.path.endswith("/flows") for seen in aep.seen) == 1
+        assert [one[0] for one in told.lines("answer")] == [
+            "incidents",
+            *(f"more {number}" for number in (0, 1, 3, 4, 2)),
+        ]
+        assert sum(seen.path.endswith("/flows") for seen in aep.seen) == 2
 
     def test_on_a_terminal_it_is_a_table(
         self, command: Any, dataflow: Any, monkeypatch: Any, capsys: pytest.CaptureFixture[str]
