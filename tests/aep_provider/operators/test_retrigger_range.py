@@ -427,6 +427,7 @@ class TestWhereRunsDoNotTellTheirWindow:
             assert [done.store.get(f"aep_run:{run_id}") for run_id in new] == [
                 dataflow.day(number).as_json() for number in (2, 3)
             ]
+            dataflow.settle(*new)
             # Killed in between, the task knows by itself.
             done.store.delete(f"aep_run:{new[1]}")
             assert done.operator.execute(context) == new
