@@ -64,6 +64,8 @@ class Verdict:
     batch_ids: list[str] = field(default_factory=list)
     started_at: int | None = None
     completed_at: int | None = None
+    rows_warned: int | None = None
+    """Rows that were written, but not as they should be: AEP may leave out a value that it cannot convert."""
 
     def in_words(self) -> str:
         """Return one line for people."""
@@ -75,6 +77,8 @@ class Verdict:
                 (self.rows_rejected, "rejected"),
             )
         )
+        if self.rows_warned:
+            counts += f", {self.rows_warned} written with warnings"
         why = f". {'; '.join(self.reasons[:3])}" if self.reasons else ""
         return f"Run {self.run_id} of flow {self.flow_id} {self.state} ({self.status}): rows {counts}{why}"
 
@@ -138,6 +142,7 @@ def judge(run: Mapping[str, Any]) -> Verdict:
         batch_ids=list(dict.fromkeys(_batches(activities))),
         started_at=milliseconds(times.get("startedAtUTC")),
         completed_at=milliseconds(times.get("completedAtUTC")),
+        rows_warned=_count(records.get("warningRecordCount")),
     )
 
 

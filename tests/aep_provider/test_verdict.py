@@ -233,3 +233,11 @@ def test_a_partial_run_that_does_not_say_what_it_rejected_is_never_borne(
 def test_only_what_ended_well_is_borne(state: RunState) -> None:
     assert not Tolerance(rows=10**9, percent=100).bears(Verdict("r", "f", state, "?", rows_read=1, rows_rejected=0))
     assert Tolerance().bears(Verdict("r", "f", RunState.SUCCEEDED, "success"))
+
+
+def test_rows_that_landed_with_values_left_out_are_told() -> None:
+    seen = judge({"id": "r", "flowId": "f", "metrics": {
+        "statusSummary": {"status": "success"},
+        "recordSummary": {"inputRecordCount": 3, "outputRecordCount": 3, "warningRecordCount": 2}}})  # fmt: skip
+    assert (seen.state, seen.rows_warned) == (RunState.SUCCEEDED, 2)
+    assert "2 written with warnings" in seen.in_words()

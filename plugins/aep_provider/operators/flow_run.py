@@ -60,7 +60,8 @@ class AepCreateFlowRunOperator(AepBaseOperator):
     AEP does not tell their windows. A partly successful window is never posted again, except with ``force``.
 
     *XCom*: ``return_value`` is the id of the run; ``window_start`` and ``window_end`` (ISO 8601, UTC), ``how`` the run was come
-    by, and with ``wait`` what the sensor tells: ``state``, ``rows_read``, ``rows_written``, ``rows_rejected``, ``reasons``,
+    by, and with ``wait`` what the sensor tells: ``state``, ``rows_read``, ``rows_written``, ``rows_rejected``,
+    ``rows_warned``, ``reasons``,
     ``batch_ids``, ``started_at`` and ``completed_at`` (epoch milliseconds). The events of the outlets carry the same.
 
     :raises AirflowFailException: what repeating cannot mend, such as windows that share rows.
@@ -260,4 +261,5 @@ def _told(window: Window) -> dict[str, str]:
 
 def _counted(verdict: Verdict) -> dict[str, Any]:
     told = verdict.as_json()
-    return {key: told[key] for key in ("run_id", "flow_id", "state", "rows_read", "rows_written", "rows_rejected")}
+    counts = ("rows_read", "rows_written", "rows_rejected", "rows_warned")
+    return {key: told[key] for key in ("run_id", "flow_id", "state", *counts)}

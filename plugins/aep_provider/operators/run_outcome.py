@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from aep_provider.errors import AepRunFailedError, AepRunPartialError
@@ -10,6 +11,9 @@ from aep_provider.verdict import RunState, Tolerance, Verdict
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+
+log = logging.getLogger(__name__)
 
 
 def conclude(context: Context, verdict: Verdict, tolerance: Tolerance, *, may_repeat: bool = False) -> str:
@@ -23,6 +27,11 @@ def conclude(context: Context, verdict: Verdict, tolerance: Tolerance, *, may_re
     outcome = verdict.as_json()
     run_id = str(outcome.pop("run_id"))
     publish(context, **outcome)
+    if verdict.rows_warned:
+        log.warning(
+            "%d rows landed with values left out, because AEP could not convert them: look at the mapping",
+            verdict.rows_warned,
+        )
     if tolerance.bears(verdict):
         return run_id
     if verdict.state is RunState.PARTIAL:

@@ -59,7 +59,8 @@ def retrigger(
                 memory.remember({"run": run_id})
                 raise
             log.warning("Starting run %s again had no clear answer, looking for the new run: %s", run_id, error)
-            new = _look(client, run_id, at, patience)
+            # The new run may appear so much later than the loss, which may itself have taken minutes to show.
+            new = _look(client, run_id, at, patience, lost=patience.now())
             if new is None and attempt == patience.attempts:
                 raise
         if new is not None:
@@ -85,11 +86,15 @@ def _refuse_what_needs_none(run: Mapping[str, Any]) -> None:
     )
 
 
-def _look(client: AepClient, run_id: str, at: float, patience: Patience) -> str | None:
-    """Look for a run of the same flow and window that appeared since ``at`` (epoch seconds), until it is settled."""
+def _look(client: AepClient, run_id: str, at: float, patience: Patience, lost: float | None = None) -> str | None:
+    """
+    Look for a run of the same flow and window that appeared since ``at`` (epoch seconds), until it is settled.
+
+    :param lost: when it showed that the answer was lost, epoch seconds; by default ``at``.
+    """
     original = read_run(client, run_id)
     flow_id, window = str(original.get("flowId")), window_of(original)
-    deadline = at + patience.settle_seconds
+    deadline = (lost or at) + patience.settle_seconds
     while True:
         last = patience.now() >= deadline
         # The run that is done again may itself be but seconds old, and have failed twins that are older.

@@ -334,6 +334,9 @@ class _Loading:
                     _refuse_early(error)
                     raise
                 log.warning("Posting a run for %s had no clear answer, looking for it: %s", self.window, error)
+                # A posted run may appear so much later than the loss, which may itself have taken minutes to show.
+                at = self.patience.now()
+                self.memory.remember({**self._note(), "at": at, "known": known})
                 run_id = self._look(at, known)
                 if run_id is None and attempt == self.patience.attempts:
                     raise

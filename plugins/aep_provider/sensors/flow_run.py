@@ -51,7 +51,8 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
 
     *Idempotency*: reads only; a retry waits for the same run.
 
-    *XCom*: ``return_value`` is the id of the run; ``state``, ``rows_read``, ``rows_written``, ``rows_rejected`` (None where
+    *XCom*: ``return_value`` is the id of the run; ``state``, ``rows_read``, ``rows_written``, ``rows_rejected``,
+    ``rows_warned`` (None where
     AEP does not tell), ``reasons``, ``batch_ids``, ``started_at`` and ``completed_at`` (epoch milliseconds). They are there
     also when the task fails.
 

@@ -99,6 +99,7 @@ async def test_the_data_interval_is_loaded_and_told(window: Any, more: dict[str,
             "rows_read": 1,
             "rows_written": 1,
             "rows_rejected": 0,
+            "rows_warned": None,
         }
     assert posts(aep) == 1, "the second task takes the run over"
 

@@ -92,7 +92,8 @@ class TestOutcomes:
         assert await wait(ti, flow_id="f1") == "r1"
         assert ti.xcoms == {
             "flow_id": "f1", "state": "succeeded", "status": "success", "rows_read": 10, "rows_written": 10,
-            "rows_rejected": 0, "reasons": [], "batch_ids": [], "started_at": 1_800_000_000_000, "completed_at": None,
+            "rows_rejected": 0,
+            "rows_warned": None, "reasons": [], "batch_ids": [], "started_at": 1_800_000_000_000, "completed_at": None,
         }  # fmt: skip
 
     async def test_it_waits_until_there_is_a_run_and_until_it_has_ended(self, wait: Any, aep: Any, ti: Any) -> None:
