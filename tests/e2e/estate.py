@@ -270,7 +270,7 @@ class Estate:
         logs = sorted(
             (self.folder / "home" / "logs").glob(f"dag_id={dag_id}/**/*.log"), key=lambda log: log.stat().st_mtime
         )
-        return "\n".join(f"{log}\n{log.read_text(errors='replace')[-1500:]}" for log in logs[-6:])
+        return "\n".join(f"{log}\n{log.read_text(errors='replace')[-6000:]}" for log in logs[-6:])
 
     # AEP
 

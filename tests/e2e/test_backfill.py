@@ -200,6 +200,72 @@ source_credentials:
 """
 
 
+@pytest.mark.parametrize("told", ["extensions", "none"])
+def test_killed_where_runs_do_not_tell_their_window_at_once(make_estate: Callable[..., Estate], told: str) -> None:
+    """The run of a killed task is found once it tells its window; where none ever does, a human is asked."""
+    switches = [
+        f"run_window_in_document={told}",
+        "post_runs_answer=run",
+        "run_statuses=provider",
+        "once_runs_by_itself=yes",
+    ]
+    platform = ["--time-scale", "0.01", *(word for switch in switches for word in ("--assume", switch))]
+    estate = make_estate(platform=platform)
+    days = generated_table(estate.tables / "generated.csv", 5)
+    dag_id = estate.spec("generated", table="generated", delta_column="sys_updated_at", schedule=schedule(FIRST, DAYS))
+    estate.gate.plan = ["", "after"]
+    estate.start()
+    estate.known(dag_id)
+    estate.backfill(dag_id, "2024-02-26", "2024-02-28")
+    states = estate.ended_runs(dag_id, 3)
+    assert len(estate.gate.killed) == 1
+    (dataset,) = estate.datasets()
+    estate.until(lambda: len(estate.aep_runs()) >= estate.gate.posted, "AEP lists all runs", 60)
+    landed = Counter(str(moment)[:10] for moment in estate.keys(dataset, "sys_updated_at"))
+    if told == "extensions":
+        assert set(states.values()) == {"success"}, estate.task_logs(dag_id)
+        assert landed == {day: days[day] for day in ("2024-02-26", "2024-02-27", "2024-02-28")}
+        assert estate.gate.posted == 3
+    else:
+        # The second window was loaded, and nothing after it, for that run may have taken any row.
+        assert [states[day] for day in sorted(states)] == ["success", "failed", "failed"]
+        assert "cannot be told" in estate.task_logs(dag_id)
+        assert landed == {day: days[day] for day in ("2024-02-26", "2024-02-27")}
+
+
+def test_windows_by_hand(make_estate: Callable[..., Estate]) -> None:
+    """Typed into the parameters, or as the interval of a DAG without a schedule; without one it is an error."""
+    estate = make_estate()
+    days = generated_table(estate.tables / "generated.csv", 6)
+    dag_id = estate.spec("generated", table="generated", delta_column="sys_updated_at", schedule=schedule(FIRST, DAYS))
+    (estate.dags / "by_hand.py").write_text((ROOT / "dags" / "aep_ingest_window.py").read_text())
+    estate.start()
+    estate.known(dag_id, "aep_ingest_window")
+    estate.unpause(dag_id, "aep_ingest_window")
+
+    def triggered(dag: str, body: dict[str, Any]) -> str:
+        run_id = estate.api("POST", f"/dags/{dag}/dagRuns", {"logical_date": None, **body})["dag_run_id"]
+        path = f"/dags/{dag}/dagRuns/{run_id}"
+        ended = estate.until(
+            lambda: (run := estate.api("GET", path))["state"] in ("success", "failed") and run, run_id, 120
+        )
+        return str(ended["state"])
+
+    begin = "2024-03-01T00:00:00Z"
+    assert triggered(dag_id, {"logical_date": begin}) == "failed"
+    assert "has no window of its own" in estate.task_logs(dag_id)
+    typed = {"window_start": "2024-02-28T00:00:00+00:00", "window_end": "2024-02-29T00:00:00+00:00"}
+    assert triggered(dag_id, {"conf": typed}) == "success"
+    (flow,) = estate.aep("GET", "/flowservice/flows")["items"]
+    interval = {"data_interval_start": "2024-02-29T00:00:00Z", "data_interval_end": "2024-03-01T00:00:00Z"}
+    conf = {"flow_id": flow["id"], "delta_column": "sys_updated_at"}
+    body = {"logical_date": "2024-02-29T00:00:00Z", **interval, "conf": conf}
+    assert triggered("aep_ingest_window", body) == "success", estate.task_logs("aep_ingest_window")
+    (dataset,) = estate.datasets()
+    landed = Counter(str(moment)[:10] for moment in estate.keys(dataset, "sys_updated_at"))
+    assert landed == {day: days[day] for day in ("2024-02-28", "2024-02-29")}
+
+
 def test_a_weekend_of_wrong_credentials(
     make_estate: Callable[..., Estate], database: str | None, tmp_path: Path
 ) -> None:
