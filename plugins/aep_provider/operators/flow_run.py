@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from aep_provider.errors import AepAnswerError, AepConfigError, AepError, AepNotFoundError, AepRunTimeoutError
-from aep_provider.operators.base import AepBaseOperator, TaskMemory, final_errors_end_the_task, publish
+from aep_provider.errors import AepAnswerError, AepConfigError, AepError
+from aep_provider.operators.base import TaskMemory, final_errors_end_the_task, publish
 from aep_provider.operators.ledger import assets_of, ledger_of
 from aep_provider.operators.rendered import listed, number, text, truth, whole_number
 from aep_provider.operators.run_outcome import conclude, tell_assets
+from aep_provider.operators.waiting import WaitsForRuns
 from aep_provider.operators.windows import configured_edges, window_of_task
-from aep_provider.resources.ensure import Patience
 from aep_provider.resources.retrigger import SETTLE_SECONDS
-from aep_provider.resources.run import read_run
 from aep_provider.resources.window import Window
 from aep_provider.resources.window_run import OnFailedRun, WindowRequest, start_window
-from aep_provider.triggers.flow_run import EVENT_ENDED, EVENT_ERROR, AepFlowRunTrigger, checked_event
-from aep_provider.verdict import Tolerance, Verdict, judge, verdict_of
+from aep_provider.triggers.flow_run import EVENT_ENDED, EVENT_ERROR, checked_event
+from aep_provider.verdict import Tolerance, Verdict, verdict_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from aep_provider.hooks.aep import AepHook
 
-_FIRST_PAUSE_SECONDS = 1.0
 
-
-class AepCreateFlowRunOperator(AepBaseOperator):
+class AepCreateFlowRunOperator(WaitsForRuns):
     """
     Load one window of an on-demand dataflow, once, and say what arrived.
 
@@ -69,7 +66,7 @@ class AepCreateFlowRunOperator(AepBaseOperator):
     """
 
     template_fields: Sequence[str] = (
-        *AepBaseOperator.template_fields,
+        *WaitsForRuns.template_fields,
         "flow_id",
         "window_start",
         "window_end",
@@ -130,7 +127,7 @@ class AepCreateFlowRunOperator(AepBaseOperator):
             self._request(window),
             memory=TaskMemory(context, "window"),
             ledger=ledger_of(context, self),
-            patience=Patience(settle_seconds=self.settle_seconds, look_every_seconds=min(10, self.poll_interval)),
+            patience=self.patience(),
         )
         self.log.info("Window %s: run %s (%s)", window, started.run_id, started.how)
         publish(context, **_told(window), how=started.how.value)
@@ -140,8 +137,8 @@ class AepCreateFlowRunOperator(AepBaseOperator):
             return self._end(context, window, started.verdict)
         deadline = time.time() + self.timeout
         if self.deferrable:
-            self._wait_in_triggerer(started.run_id, deadline)
-        return self._end(context, window, self._wait_in_worker(hook, started.run_id, deadline))
+            self.wait_in_triggerer(started.run_id, deadline)
+        return self._end(context, window, self.wait_in_worker(hook, started.run_id, deadline))
 
     def late_rows_are_in(self, context: Context, event: Any = None) -> Any:  # noqa: ARG002  Airflow hands it over
         """Go on when the lag has passed."""
@@ -159,13 +156,7 @@ class AepCreateFlowRunOperator(AepBaseOperator):
                     raise AepAnswerError("The wait for the flow run ended without a verdict.")
                 window = window_of_task(context, self.window_start, self.window_end)
                 return self._end(context, window, seen)
-        raise self._timed_out(seen, told.get("trouble"))
-
-    def on_kill(self) -> None:
-        """AEP cannot cancel a run."""
-        self.log.warning(
-            "The task is killed, but AEP cannot cancel a run that was posted: it goes on. The next try takes it over"
-        )
+        raise self.timed_out(seen, told.get("trouble"))
 
     def _request(self, window: Window) -> WindowRequest:
         try:
@@ -196,49 +187,6 @@ class AepCreateFlowRunOperator(AepBaseOperator):
 
             self.defer(trigger=DateTimeTrigger(moment=then), method_name="late_rows_are_in")
         time.sleep(moment - time.time())
-
-    def _wait_in_triggerer(self, run_id: str, deadline: float) -> None:
-        self.defer(
-            trigger=AepFlowRunTrigger(
-                aep_conn_id=self.aep_conn_id,
-                sandbox=text(self.sandbox),
-                flow_id=None,
-                run_id=run_id,
-                since=0,
-                poke_interval=self.poll_interval,
-                deadline=deadline,
-            ),
-            method_name="run_has_ended",
-            # The trigger keeps the deadline; this is a net for a trigger that hangs.
-            timeout=timedelta(seconds=self.timeout + 10 * self.poll_interval + 60),
-        )
-
-    def _wait_in_worker(self, hook: AepHook, run_id: str, deadline: float) -> Verdict:
-        pause, seen, trouble = _FIRST_PAUSE_SECONDS, None, None
-        while True:
-            trouble = None
-            try:
-                seen = judge(read_run(hook.client, run_id))
-            except AepError as error:
-                # A run that was just posted may not be shown yet.
-                if error.final and not isinstance(error, AepNotFoundError):
-                    raise
-                self.log.warning("Looking for the run failed, trying again: %s", error)
-                trouble = str(error)
-            if seen and seen.state.has_ended:
-                return seen
-            if time.time() >= deadline:
-                raise self._timed_out(seen, trouble)
-            time.sleep(min(pause, self.poll_interval, max(0.0, deadline - time.time())))
-            pause *= 2
-
-    def _timed_out(self, seen: Verdict | None, trouble: object) -> AepRunTimeoutError:
-        last = seen.in_words() if seen else "It has not appeared yet"
-        last = f"{last}. The last look failed: {trouble}" if trouble else last
-        return AepRunTimeoutError(
-            f"The flow run did not end within {self.timeout:.0f} seconds. {last}",
-            hint="It goes on in AEP, and the next try takes it over",
-        )
 
     def _end(self, context: Context, window: Window, verdict: Verdict) -> str:
         tolerance = Tolerance(

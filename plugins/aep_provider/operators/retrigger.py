@@ -4,40 +4,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aep_provider.errors import (
     AepConfigError,
     AepDuplicateError,
     AepError,
-    AepNotFoundError,
     AepRunFailedError,
     AepRunPartialError,
-    AepRunTimeoutError,
 )
-from aep_provider.operators.base import AepBaseOperator, TaskMemory, final_errors_end_the_task, publish
+from aep_provider.operators.base import TaskMemory, final_errors_end_the_task, publish
 from aep_provider.operators.ledger import assets_of, ledger_of
 from aep_provider.operators.rendered import listed, number, text, whole_number
 from aep_provider.operators.run_outcome import tell_assets
+from aep_provider.operators.waiting import WaitsForRuns
 from aep_provider.operators.windows import configured_edges, window_of_task
-from aep_provider.resources.ensure import Patience
 from aep_provider.resources.retrigger import SETTLE_SECONDS, retrigger
 from aep_provider.resources.retrigger_range import Notes, Progress, RangeRequest, retrigger_range
-from aep_provider.resources.run import read_run
-from aep_provider.triggers.flow_run import EVENT_ENDED, EVENT_ERROR, AepFlowRunTrigger, checked_event
-from aep_provider.verdict import Tolerance, judge
+from aep_provider.triggers.flow_run import EVENT_ENDED, EVENT_ERROR, checked_event
+from aep_provider.verdict import Tolerance, verdict_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from aep_provider.hooks.aep import AepHook
 
-_FIRST_PAUSE_SECONDS = 1.0
 _SHOWN = 5
 
 
-class AepRetriggerFlowRunOperator(AepBaseOperator):
+class AepRetriggerFlowRunOperator(WaitsForRuns):
     """
     Start a failed run again over the window that it had, or all failed runs of a range. AEP makes a new run of each.
 
@@ -73,7 +68,7 @@ class AepRetriggerFlowRunOperator(AepBaseOperator):
     """
 
     template_fields: Sequence[str] = (
-        *AepBaseOperator.template_fields,
+        *WaitsForRuns.template_fields,
         "run_id",
         "flow_id",
         "window_start",
@@ -122,9 +117,7 @@ class AepRetriggerFlowRunOperator(AepBaseOperator):
         if run_id is None:
             self._notes(context).begin_try()
             return self._range(context, hook)
-        new, started = retrigger(
-            hook.client, run_id, memory=TaskMemory(context, "retrigger"), patience=self._patience()
-        )
+        new, started = retrigger(hook.client, run_id, memory=TaskMemory(context, "retrigger"), patience=self.patience())
         self.log.info("Run %s %s as run %s", run_id, "was started again" if started else "goes on", new)
         publish(context, created=started)
         return new
@@ -136,20 +129,16 @@ class AepRetriggerFlowRunOperator(AepBaseOperator):
             if kind == EVENT_ERROR:
                 raise AepError(str(told.get("message")), final=bool(told.get("final")))
             if kind != EVENT_ENDED:
-                raise self._timed_out()
+                raise self.timed_out(verdict_of(told.get("verdict")), told.get("trouble"))
             try:
                 return self._range(context, hook)
             finally:
                 publish(context, requests=hook.client.requests_sent)
 
-    def on_kill(self) -> None:
-        """AEP cannot cancel a run."""
-        self.log.warning("The task is killed, but AEP cannot cancel runs: the next try takes them over")
-
     def _range(self, context: Context, hook: AepHook) -> list[str]:
         request, notes, ledger = self._request(context), self._notes(context), ledger_of(context, self)
         while True:
-            progress = retrigger_range(hook.client, request, notes, ledger, self._patience())
+            progress = retrigger_range(hook.client, request, notes, ledger, self.patience())
             if not progress.running:
                 return self._end(context, request, progress)
             self.log.info(
@@ -161,8 +150,8 @@ class AepRetriggerFlowRunOperator(AepBaseOperator):
             )
             deadline = time.time() + self.timeout
             if self.deferrable:
-                self._wait_in_triggerer(progress.running[0], deadline)
-            self._wait_in_worker(hook, progress.running[0], deadline)
+                self.wait_in_triggerer(progress.running[0], deadline)
+            self.wait_in_worker(hook, progress.running[0], deadline)
 
     def _request(self, context: Context) -> RangeRequest:
         at_once = whole_number(self.max_at_once, "max_at_once")
@@ -178,47 +167,6 @@ class AepRetriggerFlowRunOperator(AepBaseOperator):
 
     def _notes(self, context: Context) -> Notes:
         return Notes(TaskMemory(context, "retrigger range"), str(text(self.flow_id)))
-
-    def _patience(self) -> Patience:
-        return Patience(settle_seconds=self.settle_seconds, look_every_seconds=min(10, self.poll_interval))
-
-    def _wait_in_triggerer(self, run_id: str, deadline: float) -> None:
-        self.defer(
-            trigger=AepFlowRunTrigger(
-                aep_conn_id=self.aep_conn_id,
-                sandbox=text(self.sandbox),
-                flow_id=None,
-                run_id=run_id,
-                since=0,
-                poke_interval=self.poll_interval,
-                deadline=deadline,
-            ),
-            method_name="run_has_ended",
-            # The trigger keeps the deadline; this is a net for a trigger that hangs.
-            timeout=timedelta(seconds=self.timeout + 10 * self.poll_interval + 60),
-        )
-
-    def _wait_in_worker(self, hook: AepHook, run_id: str, deadline: float) -> None:
-        pause = _FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                if judge(read_run(hook.client, run_id)).state.has_ended:
-                    return
-            except AepError as error:
-                # A run that was just started may not be shown yet.
-                if error.final and not isinstance(error, AepNotFoundError):
-                    raise
-                self.log.warning("Looking for the run failed, trying again: %s", error)
-            if time.time() >= deadline:
-                raise self._timed_out()
-            time.sleep(min(pause, self.poll_interval, max(0.0, deadline - time.time())))
-            pause *= 2
-
-    def _timed_out(self) -> AepRunTimeoutError:
-        return AepRunTimeoutError(
-            f"A run that was started again did not end within {self.timeout:.0f} seconds",
-            hint="It goes on in AEP, and the next try takes it over",
-        )
 
     def _end(self, context: Context, request: RangeRequest, progress: Progress) -> list[str]:
         tolerance = Tolerance(

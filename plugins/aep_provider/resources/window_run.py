@@ -25,12 +25,12 @@ from aep_provider.errors import (
     AepRunFailedError,
 )
 from aep_provider.platform.paging import single
-from aep_provider.resources import flow, flow_service
+from aep_provider.resources import flow_service
 from aep_provider.resources.ensure import Memory, NoMemory, Patience
+from aep_provider.resources.on_demand_flow import held_delta, runnable_flow
 from aep_provider.resources.retrigger import SETTLE_SECONDS, retrigger
 from aep_provider.resources.run import COLLECTION, read_run
 from aep_provider.resources.run_history import History, Ledger, NoLedger, PastRun, read_history, remember_run
-from aep_provider.resources.schedule import ON_DEMAND_START
 from aep_provider.resources.window import Edges, Window
 from aep_provider.verdict import RunState, Verdict, judge
 
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _BEFORE_START = 1380
-_SETTLED_STATES = ("enabled", "disabled")
 
 
 class OnFailedRun(StrEnum):
@@ -133,7 +132,7 @@ class _Loading:
         if note and note.get("run"):
             log.info("This task started run %s for %s: taking it over", note["run"], self.window)
             return self._take_over(str(note["run"]))
-        document = self._runnable_flow()
+        document = self._flow()
         if note:
             log.info("An earlier try may have started a run for %s: looking for it", self.window)
             found = self._look(float(note["at"]), note.get("known") or [])
@@ -222,57 +221,9 @@ class _Loading:
         if took:
             log.warning("force: the rows of %s are appended again, after %s", self.window, _few(took))
 
-    # The flow
-
-    def _runnable_flow(self) -> dict[str, Any]:
-        """
-        Return the flow, once AEP has finished making it.
-
-        :raises AepConfigError: AEP would not run it on demand, or runs it by itself besides.
-        """
-        deadline = self.patience.now() + self.patience.settle_seconds
-        while True:
-            document = flow_service.read(self.client, flow.COLLECTION, self.request.flow_id)
-            state = document.get("state")
-            if state in _SETTLED_STATES or state is None:
-                break
-            if self.patience.now() >= deadline:
-                raise AepError(f"The flow {self.request.flow_id} is still {state}. Try again later.")
-            self.patience.sleep(self.patience.look_every_seconds)
-        self._check_flow(document, str(document.get("name")))
-        return document
-
-    def _check_flow(self, document: Mapping[str, Any], name: str) -> None:
-        named = f"The flow {name!r} ({self.request.flow_id})"
-        if document.get("state") == "disabled":
-            raise AepConfigError(
-                f"{named} is disabled, so AEP runs nothing of it (AEP would answer 1388): enable it, for example with "
-                "AepSetFlowStateOperator."
-            )
-        schedule = document.get("scheduleParams") or {}
-        if schedule.get("frequency") != "once":
-            raise AepConfigError(
-                f"{named} runs every {schedule.get('frequency')} by itself: only a flow of frequency on_demand takes windows "
-                "(AEP would answer 1386)."
-            )
-        start = _number(schedule.get("startTime"))
-        # Its own run appears minutes after the start.
-        if start is not None and self.patience.now() - self.patience.settle_seconds < start < ON_DEMAND_START:
-            raise AepConfigError(
-                f"{named} is a one_time flow that only begins: AEP will load the whole table by itself, and the rows of "
-                "the window would come twice. Make the flow with frequency on_demand."
-            )
-        held = _held_delta(document)
-        wanted = self.request.delta_column
-        if held and wanted and held != wanted:
-            raise AepConfigError(
-                f"{named} goes by the delta column {held!r} since its first run, not by {wanted!r} (AEP would answer 1382): "
-                "give that one, or make a new flow."
-            )
-        if not (held or wanted):
-            raise AepConfigError(
-                f"{named} had no run yet, and its first one must name the delta column (AEP would answer 1383)."
-            )
+    def _flow(self) -> dict[str, Any]:
+        request = self.request
+        return runnable_flow(self.client, request.flow_id, request.delta_column, self.patience)
 
     # Taking over
 
@@ -296,14 +247,14 @@ class _Loading:
                     verdict.in_words(), hint="Start it again by hand, or choose another on_failed", final=True
                 )
             case OnFailedRun.RETRIGGER:
-                self._runnable_flow()
+                self._flow()
                 new, _ = retrigger(
                     self.client, run_id, memory=_Nested(self.memory, self._note()), patience=self.patience
                 )
                 self._remember(new)
                 return Started(new, How.RETRIGGERED)
             case OnFailedRun.NEW:
-                document = self._runnable_flow()
+                document = self._flow()
                 return self._post(document, self._history())
 
     # Posting
@@ -349,7 +300,7 @@ class _Loading:
     def _params(self, document: Mapping[str, Any]) -> dict[str, Any]:
         start, end = self.request.edges.sent(self.window)
         # AEP takes the delta column from the first run and holds the flow to it; its runSpec asks for it in every run.
-        delta = {"name": self.request.delta_column or _held_delta(document)}
+        delta = {"name": self.request.delta_column or held_delta(document)}
         if self.request.delta_format:
             delta["dateFormat"] = self.request.delta_format
         times = {"startTime": int(time.time()), "windowStartTime": start, "windowEndTime": end}
@@ -428,21 +379,6 @@ def _new_id(body: Any) -> str:
     if not isinstance(new, str):
         raise AepAnswerError("The answer to posting a run bears no id.", ambiguous=True)
     return new
-
-
-def _held_delta(document: Mapping[str, Any]) -> str | None:
-    for part in document.get("transformations") or []:
-        if part.get("name") == "Copy":
-            held = ((part.get("params") or {}).get("deltaColumn") or {}).get("name")
-            return held if isinstance(held, str) else None
-    return None
-
-
-def _number(value: Any) -> int | None:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return None
 
 
 def _few(runs: Sequence[PastRun]) -> str:

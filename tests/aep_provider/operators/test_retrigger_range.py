@@ -264,7 +264,7 @@ class TestOnce:
             def die(*_: Any) -> None:
                 raise Killed
 
-            patch.setattr(AepRetriggerFlowRunOperator, "_wait_in_worker", die)
+            patch.setattr(AepRetriggerFlowRunOperator, "wait_in_worker", die)
             with pytest.raises(Killed):
                 done.run()
         assert len(done.run()) == 2
