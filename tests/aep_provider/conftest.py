@@ -59,7 +59,7 @@ class Platform:
 
 def serve(folder: Path, *arguments: str) -> Platform:
     tables, state = folder / "tables", folder / "state"
-    tables.mkdir(parents=True)
+    tables.mkdir(parents=True, exist_ok=True)
     (tables / "incident.csv").write_text(TABLE)
     (tables / "customer.csv").write_text("id,Name\n1,Ann\n")
     (tables / "t0.csv").write_text("id,Name\n")
