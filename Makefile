@@ -16,10 +16,10 @@ run_options = $(call option,TABLES,--tables) $(call option,TABLE,--table) $(call
   $(call option,SOURCE,--source)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test quick bench lint format clean
+.PHONY: help setup run up test test-services quick bench lint format clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
 setup: $(READY) ## the virtual environment in .venv, in the locked versions
 
@@ -42,11 +42,14 @@ run: setup ## the main job: [TABLES=<folder> TABLE=<name> DELTA=<column> SOURCE=
 up: setup ## Airflow's UI and the local AEP, until Ctrl-C: [TABLES=<folder>]
 	@$(BIN)/python scripts/up.py $(call option,TABLES,--tables)
 
-test: setup ## all tests
-	@$(BIN)/python -m pytest -n $(SIDE_BY_SIDE)
+test: setup ## all tests that need nothing but this machine
+	@$(BIN)/python -m pytest -n $(SIDE_BY_SIDE) --dist worksteal -m "not service"
+
+test-services: setup ## the tests that need PostgreSQL on 127.0.0.1; they are skipped without
+	@$(BIN)/python -m pytest -m service tests/e2e
 
 quick: setup ## the tests that take seconds
-	@$(BIN)/python -m pytest -n $(SIDE_BY_SIDE) -m "not slow and not e2e and not browser"
+	@$(BIN)/python -m pytest -n $(SIDE_BY_SIDE) -m "not slow and not e2e and not browser and not service"
 
 bench: setup ## what is fast and cheap about it, measured side by side: takes minutes
 	@$(BIN)/python benchmarks/imports.py
