@@ -205,11 +205,17 @@ class Estate:
         return done
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
+        """A request to Airflow's REST API. On SQLite it answers 500 while another part writes; then it is asked again."""
+        deadline = time.monotonic() + (0 if self._database else 30)
+        while (answer := self._asked(method, path, body)).status_code == 500 and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert answer.ok, f"{answer.text}\n{self.children['api-server'].output()[-3000:]}"
+        return answer.json() if answer.content else None
+
+    def _asked(self, method: str, path: str, body: Any) -> requests.Response:
         token = requests.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        answer = requests.request(method, f"{self.url}/api/v2{path}", json=body, headers=headers, timeout=60)
-        assert answer.ok, answer.text
-        return answer.json() if answer.content else None
+        return requests.request(method, f"{self.url}/api/v2{path}", json=body, headers=headers, timeout=60)
 
     def known(self, *dag_ids: str) -> None:
         """Wait until Airflow has read them."""
