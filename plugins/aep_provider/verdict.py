@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from aep_provider.errors import AepAnswerError, one_line
-
-log = logging.getLogger(__name__)
 
 # Epoch milliseconds passed this number in 1973; smaller ones are seconds.
 _MILLISECONDS_FROM = 100_000_000_000
@@ -24,7 +21,7 @@ class RunState(StrEnum):
     PARTIAL = "partially succeeded"
     FAILED = "failed"
     UNKNOWN = "unknown"
-    """A status that nobody told us of: taken as running, with a warning."""
+    """A status that nobody told us of: taken as running; who waits warns of it once."""
 
     @property
     def has_ended(self) -> bool:
@@ -48,7 +45,7 @@ class Verdict:
     """
     What happened in a run.
 
-    Counts of rows are None where AEP does not tell them. Times are epoch milliseconds.
+    Counts of rows and bytes are None where AEP does not tell them. Times are epoch milliseconds.
     """
 
     run_id: str
@@ -59,13 +56,18 @@ class Verdict:
     rows_read: int | None = None
     rows_written: int | None = None
     rows_rejected: int | None = None
+    rows_skipped: int | None = None
+    rows_warned: int | None = None
+    """Rows that were written, but not as they should be: AEP may leave out a value that it cannot convert."""
+    bytes_read: int | None = None
+    bytes_written: int | None = None
     reasons: list[str] = field(default_factory=list)
     """AEP's codes and messages, each once."""
+    codes: list[str] = field(default_factory=list)
+    """The codes alone, each once."""
     batch_ids: list[str] = field(default_factory=list)
     started_at: int | None = None
     completed_at: int | None = None
-    rows_warned: int | None = None
-    """Rows that were written, but not as they should be: AEP may leave out a value that it cannot convert."""
 
     def in_words(self) -> str:
         """Return one line for people."""
@@ -77,6 +79,8 @@ class Verdict:
                 (self.rows_rejected, "rejected"),
             )
         )
+        if self.rows_skipped:
+            counts += f", {self.rows_skipped} skipped"
         if self.rows_warned:
             counts += f", {self.rows_warned} written with warnings"
         why = f". {'; '.join(self.reasons[:3])}" if self.reasons else ""
@@ -90,60 +94,110 @@ class Verdict:
 @dataclass(frozen=True)
 class Tolerance:
     """
-    How many rejected rows are borne. A run within either bound passes.
+    What is borne of a run that has ended. One that failed never is.
 
-    A run that AEP calls partly successful without saying how many rows it rejected is never borne.
-
-    :param rows: this many.
+    :param rows: so many rejected rows. A run within either bound passes.
     :param percent: this share of the rows read, 0 to 100.
+    :param accept_empty: whether a run that read no row is a success.
+    :param accept_partial: whether a partial success is one, however many rows were rejected. Otherwise it passes only
+        within the bounds, and never if AEP does not say how many rows it rejected.
     """
 
     rows: int = 0
     percent: float = 0
+    accept_empty: bool = True
+    accept_partial: bool = False
 
     def bears(self, verdict: Verdict) -> bool:
-        """Whether a run that has ended may pass. One that failed never does."""
-        if verdict.state is RunState.SUCCEEDED:
+        """Whether a run that has ended may pass."""
+        if verdict.state not in (RunState.SUCCEEDED, RunState.PARTIAL):
+            return False
+        if is_empty(verdict) and not self.accept_empty:
+            return False
+        if verdict.state is RunState.SUCCEEDED or self.accept_partial:
             return True
-        if verdict.state is not RunState.PARTIAL or not verdict.rows_rejected:
+        if not verdict.rows_rejected:
             return False
         share = 100 * verdict.rows_rejected / verdict.rows_read if verdict.rows_read else 100.0
         return verdict.rows_rejected <= self.rows or share <= self.percent
 
 
+def is_empty(verdict: Verdict) -> bool:
+    """Whether a run read no row; where AEP does not tell what it read, whether it wrote none."""
+    return (verdict.rows_written if verdict.rows_read is None else verdict.rows_read) == 0
+
+
 def judge(run: Mapping[str, Any]) -> Verdict:
     """Return what the document of a run tells. It may be incomplete, as those of failed runs are."""
     metrics = _mapping(run.get("metrics"))
-    activities = [_mapping(one) for one in _list(run.get("activities") or run.get("activites"))]
+    activities = activities_of(run)
     status = _mapping(metrics.get("statusSummary")).get("status")
     records = _mapping(metrics.get("recordSummary"))
+    sizes = _mapping(metrics.get("sizeSummary"))
     times = _mapping(metrics.get("durationSummary"))
     read, written = _count(records.get("inputRecordCount")), _count(records.get("outputRecordCount"))
-    rejected = _rejected(records, activities)
-    reasons = list(dict.fromkeys(_reasons(metrics, activities)))
+    rejected, skipped = _rejected(records, activities), _count(records.get("skippedRecordCount"))
+    errors = [*errors_of(metrics), *(error for activity in activities for error in errors_of(activity))]
+    reasons = list(dict.fromkeys(error.in_words() for error in errors))
     state = _state(status)
-    missing = _unaccounted(read, written, rejected, _count(records.get("skippedRecordCount")))
+    missing = _unaccounted(read, written, rejected, skipped)
     if missing and state in (RunState.SUCCEEDED, RunState.PARTIAL):
         rejected = (rejected or 0) + missing
         reasons.append(f"AEP read {missing} rows of which it says neither that it wrote nor that it rejected them")
     if state is RunState.SUCCEEDED and (rejected or reasons):
         state = RunState.PARTIAL
-    if state is RunState.UNKNOWN:
-        log.warning("Run %s has a status that is not known, %r: taking it as running", run.get("id"), status)
     return Verdict(
         run_id=str(run.get("id")),
         flow_id=str(run.get("flowId")),
         state=state,
-        status=str(status),
+        status=one_line(status, 100),
         rows_read=read,
         rows_written=written,
         rows_rejected=rejected,
+        rows_skipped=skipped,
+        rows_warned=_count(records.get("warningRecordCount")),
+        bytes_read=_count(sizes.get("inputBytes")),
+        bytes_written=_count(sizes.get("outputBytes")),
         reasons=reasons,
+        codes=list(dict.fromkeys(error.code for error in errors if error.code)),
         batch_ids=list(dict.fromkeys(_batches(activities))),
         started_at=milliseconds(times.get("startedAtUTC")),
         completed_at=milliseconds(times.get("completedAtUTC")),
-        rows_warned=_count(records.get("warningRecordCount")),
     )
+
+
+@dataclass(frozen=True)
+class RunError:
+    """An error that a run or one of its activities reports."""
+
+    code: str
+    """As AEP writes it, such as ``CONNECTOR-1001-500``; empty where there is none."""
+    message: str
+    rows: int | None = None
+    """How many rows it concerns, where AEP tells."""
+
+    def in_words(self) -> str:
+        """Code and message, on one line."""
+        return one_line(f"{self.code} {self.message}", 500)
+
+
+def errors_of(part: Mapping[str, Any]) -> Iterator[RunError]:
+    """Yield the errors that the ``metrics`` of a run, or one of its activities, report."""
+    summary = _mapping(part.get("statusSummary"))
+    for error in (*_list(summary.get("errors")), *_list(_mapping(summary.get("extensions")).get("errors"))):
+        told = _mapping(error)
+        found = RunError(
+            one_line(told.get("code") or "", 100),
+            one_line(told.get("message") or "", 500),
+            _count(told.get("recordCount")),
+        )
+        if found.in_words():
+            yield found
+
+
+def activities_of(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return a run's activities: a copy and a promotion. AEP's own specification misspells the key."""
+    return [_mapping(one) for one in _list(run.get("activities") or run.get("activites"))]
 
 
 def _state(status: object) -> RunState:
@@ -168,16 +222,6 @@ def _unaccounted(read: int | None, written: int | None, rejected: int | None, sk
     if read is None or written is None:
         return 0
     return max(0, read - written - (rejected or 0) - (skipped or 0))
-
-
-def _reasons(metrics: Mapping[str, Any], activities: list[Mapping[str, Any]]) -> Iterator[str]:
-    for part in (metrics, *activities):
-        summary = _mapping(part.get("statusSummary"))
-        for error in (*_list(summary.get("errors")), *_list(_mapping(summary.get("extensions")).get("errors"))):
-            told = _mapping(error)
-            text = one_line(f"{told.get('code', '')} {told.get('message', '')}", 500)
-            if text:
-                yield text
 
 
 def _batches(activities: list[Mapping[str, Any]]) -> Iterator[str]:
