@@ -21,6 +21,8 @@
     └── AepRunError                 a flow run
         ├── AepRunFailedError       failed
         ├── AepRunPartialError      succeeded, but rejected rows
+        ├── AepRunEmptyError        succeeded without a row, where that is not accepted
+        ├── AepRunAbsentError       has not appeared
         └── AepRunTimeoutError      did not end in time
 
 ``str(error)`` is one line without control characters: what happened, where, AEP's own code and words, the request id
@@ -47,6 +49,8 @@ __all__ = [
     "AepNotFoundError",
     "AepPermissionError",
     "AepPreconditionError",
+    "AepRunAbsentError",
+    "AepRunEmptyError",
     "AepRunError",
     "AepRunFailedError",
     "AepRunPartialError",
@@ -288,6 +292,16 @@ class AepRunPartialError(AepRunError):
     """A flow run ended well but rejected rows. Repeating it would append the other rows a second time."""
 
     final = True
+
+
+class AepRunEmptyError(AepRunError):
+    """A flow run ended well and read no row, where an empty run is not accepted."""
+
+    final = True
+
+
+class AepRunAbsentError(AepRunError):
+    """No flow run has appeared where one should have. It may still do so."""
 
 
 class AepRunTimeoutError(AepRunError):

@@ -86,6 +86,13 @@ class Verdict:
         why = f". {'; '.join(self.reasons[:3])}" if self.reasons else ""
         return f"Run {self.run_id} of flow {self.flow_id} {self.state} ({self.status}): rows {counts}{why}"
 
+    def warning(self) -> str | None:
+        """Return what to say of rows that landed, but not as they should be; None if there are none."""
+        if not self.rows_warned:
+            return None
+        left_out = "rows landed with values left out, because AEP could not convert them: look at the mapping"
+        return f"Run {self.run_id}: {self.rows_warned} {left_out}"
+
     def as_json(self) -> dict[str, Any]:
         """Return the verdict in plain JSON types."""
         return {**asdict(self), "state": self.state.value}

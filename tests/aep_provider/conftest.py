@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -311,9 +312,10 @@ class TaskInstance:
 
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}
+        self.rescheduled_at: datetime | None = None
 
-    def get_first_reschedule_date(self, _: Any) -> None:
-        return None
+    def get_first_reschedule_date(self, _: Any) -> datetime | None:
+        return self.rescheduled_at
 
     def xcom_push(self, key: str, value: Any) -> None:
         json.dumps(value)

@@ -21,7 +21,6 @@ from aep_provider.hooks.aep import AepHook
 from aep_provider.operators.windows import configured_edges
 from aep_provider.resources.coverage import Answer, Expectation, all_flows, cover, generations, past_runs
 from aep_provider.resources.window import Window
-from aep_provider.verdict import Tolerance
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -105,7 +104,7 @@ def _one(client: AepClient, flows: list[dict[str, Any]], spec: DataflowSpec, ask
         range=asked,
         windows=windows_in(spec.schedule, asked) if spec.schedule else None,
         due=time.time() - lag,
-        tolerance=Tolerance(spec.policy.max_rejected_rows, spec.policy.max_rejected_percent),
+        tolerance=spec.policy.tolerance(),
     )
     these = generations(flows, spec.name)
     done = past_runs(client, these, configured_edges())

@@ -17,6 +17,7 @@ from aep_provider.resources.connectors import connector
 from aep_provider.resources.names import check_name
 from aep_provider.resources.schema import PROFILE_CLASS
 from aep_provider.resources.target import SchemaChoice
+from aep_provider.verdict import Tolerance
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -94,6 +95,10 @@ class Policy(Part):
     )
     max_rejected_rows: int = Field(default=0, ge=0, description="how many rejected rows a window may have")
     max_rejected_percent: float = Field(default=0, ge=0, le=100, description="which share of its rows may be rejected")
+    accept_empty: bool = Field(default=True, description="whether a window without rows is a success")
+    accept_partial: bool = Field(
+        default=False, description="whether a partial success is one, however many rows were rejected"
+    )
     partial_ingestion_percent: float = Field(
         default=5, gt=0, le=100, description="AEP fails a run when as many percent of its rows are rejected"
     )
@@ -106,6 +111,15 @@ class Policy(Part):
     windows_at_once: int = Field(
         default=1, ge=1, description="how many windows of this dataflow are loaded side by side"
     )
+
+    def tolerance(self) -> Tolerance:
+        """Return what is borne of a run."""
+        return Tolerance(
+            rows=self.max_rejected_rows,
+            percent=self.max_rejected_percent,
+            accept_empty=self.accept_empty,
+            accept_partial=self.accept_partial,
+        )
 
 
 class DataflowSpec(Part):

@@ -90,13 +90,17 @@ class AepHook(HttpHook):
         """A client for workers. Close the hook, or use it in a ``with`` block, to close its session."""
         return AepClient(self.settings)
 
-    async def async_client(self) -> AepAsyncClient:
-        """Return a client for the triggerer, made without blocking its loop; enter it with ``async with``."""
+    async def async_client(self, **changes: Any) -> AepAsyncClient:
+        """
+        Return a client for the triggerer, made without blocking its loop; enter it with ``async with``.
+
+        :param changes: fields of the settings that shall differ, such as ``attempts``.
+        """
         connection = await get_async_connection(self.aep_conn_id)
         # In a thread, for masking a secret asks Airflow's supervisor and waits for the answer.
         extra = await get_async_extra_dejson(connection)
         settings = await asyncio.to_thread(settings_from, connection, extra, self.sandbox, self.caller)
-        return AepAsyncClient(settings)
+        return AepAsyncClient(settings.model_copy(update=changes))
 
     def close(self) -> None:
         """Close the session, if there is one."""

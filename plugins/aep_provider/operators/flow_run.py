@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from aep_provider.errors import AepAnswerError, AepConfigError, AepError
+from aep_provider.errors import AepConfigError
 from aep_provider.operators.base import TaskMemory, final_errors_end_the_task, publish
 from aep_provider.operators.ledger import assets_of, ledger_of
-from aep_provider.operators.rendered import listed, number, text, truth, whole_number
-from aep_provider.operators.run_outcome import conclude, tell_assets
+from aep_provider.operators.rendered import listed, number, text, truth
+from aep_provider.operators.run_outcome import conclude, tell_assets, tolerance_of
 from aep_provider.operators.waiting import WaitsForRuns
 from aep_provider.operators.windows import configured_edges, window_of_task
 from aep_provider.resources.retrigger import SETTLE_SECONDS
 from aep_provider.resources.window import Window
 from aep_provider.resources.window_run import OnFailedRun, WindowRequest, start_window
-from aep_provider.triggers.flow_run import EVENT_ENDED, EVENT_ERROR, checked_event
-from aep_provider.verdict import Tolerance, Verdict, verdict_of
+from aep_provider.verdict import Verdict
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -50,6 +49,8 @@ class AepCreateFlowRunOperator(WaitsForRuns):
     :param settle_seconds: how late a posted run may appear in AEP's lists. So long it is looked for before another is posted.
     :param max_rejected_rows: how many rejected rows are borne.
     :param max_rejected_percent: which share of the rows read may be rejected, 0 to 100. A run within either bound passes.
+    :param accept_empty: whether a window without rows is a success.
+    :param accept_partial: whether a partial success is one, however many rows were rejected.
 
     *Idempotency*: before the request leaves, flow, window and moment are kept in the task's state, and the id right after. A
     retry, and a cleared task too, takes the same run over; after an answer that never came it is looked for. Give the task
@@ -58,8 +59,8 @@ class AepCreateFlowRunOperator(WaitsForRuns):
 
     *XCom*: ``return_value`` is the id of the run; ``window_start`` and ``window_end`` (ISO 8601, UTC), ``how`` the run was come
     by, and with ``wait`` what the sensor tells: ``state``, ``rows_read``, ``rows_written``, ``rows_rejected``,
-    ``rows_warned``, ``reasons``,
-    ``batch_ids``, ``started_at`` and ``completed_at`` (epoch milliseconds). The events of the outlets carry the same.
+    ``rows_skipped``, ``rows_warned``, ``bytes_read``, ``bytes_written``, ``reasons``, ``codes``, ``batch_ids``, ``started_at``
+    and ``completed_at`` (epoch milliseconds). The events of the outlets tell window, run, state and rows.
 
     :raises AirflowFailException: what repeating cannot mend, such as windows that share rows.
     :raises AepRunFailedError: the run failed; the next try does as ``on_failed_run`` says.
@@ -78,6 +79,8 @@ class AepCreateFlowRunOperator(WaitsForRuns):
         "force",
         "max_rejected_rows",
         "max_rejected_percent",
+        "accept_empty",
+        "accept_partial",
     )
 
     def __init__(
@@ -99,6 +102,8 @@ class AepCreateFlowRunOperator(WaitsForRuns):
         settle_seconds: float = SETTLE_SECONDS,
         max_rejected_rows: Any = 0,
         max_rejected_percent: Any = 0,
+        accept_empty: Any = True,
+        accept_partial: Any = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -118,6 +123,8 @@ class AepCreateFlowRunOperator(WaitsForRuns):
         self.settle_seconds = settle_seconds
         self.max_rejected_rows = max_rejected_rows
         self.max_rejected_percent = max_rejected_percent
+        self.accept_empty = accept_empty
+        self.accept_partial = accept_partial
 
     def run_step(self, context: Context, hook: AepHook) -> str:
         window = window_of_task(context, self.window_start, self.window_end)
@@ -135,10 +142,9 @@ class AepCreateFlowRunOperator(WaitsForRuns):
             return started.run_id
         if started.verdict and started.verdict.state.has_ended:
             return self._end(context, window, started.verdict)
-        deadline = time.time() + self.timeout
         if self.deferrable:
-            self.wait_in_triggerer(started.run_id, deadline)
-        return self._end(context, window, self.wait_in_worker(hook, started.run_id, deadline))
+            self.wait_in_triggerer(started.run_id)
+        return self._end(context, window, self.wait_in_worker(context, hook, started.run_id))
 
     def late_rows_are_in(self, context: Context, event: Any = None) -> Any:  # noqa: ARG002  Airflow hands it over
         """Go on when the lag has passed."""
@@ -147,16 +153,8 @@ class AepCreateFlowRunOperator(WaitsForRuns):
     def run_has_ended(self, context: Context, event: Any = None) -> str:
         """Say what the triggerer saw."""
         with final_errors_end_the_task():
-            kind, told = checked_event(event)
-            if kind == EVENT_ERROR:
-                raise AepError(str(told.get("message")), final=bool(told.get("final")))
-            seen = verdict_of(told.get("verdict"))
-            if kind == EVENT_ENDED:
-                if seen is None:
-                    raise AepAnswerError("The wait for the flow run ended without a verdict.")
-                window = window_of_task(context, self.window_start, self.window_end)
-                return self._end(context, window, seen)
-        raise self.timed_out(seen, told.get("trouble"))
+            window = window_of_task(context, self.window_start, self.window_end)
+            return self._end(context, window, self.verdict_of(context, event))
 
     def _request(self, window: Window) -> WindowRequest:
         try:
@@ -189,17 +187,13 @@ class AepCreateFlowRunOperator(WaitsForRuns):
         time.sleep(moment - time.time())
 
     def _end(self, context: Context, window: Window, verdict: Verdict) -> str:
-        tolerance = Tolerance(
-            whole_number(self.max_rejected_rows, "max_rejected_rows") or 0,
-            number(self.max_rejected_percent, "max_rejected_percent"),
-        )
-        self.log.info("Window %s: %s", window, verdict.in_words())
         may_repeat = str(self.on_failed_run) != OnFailedRun.FAIL
+        self.log.info("Window %s: %s", window, verdict.in_words())
         # What was published before waiting is gone when a task resumes with a clean slate.
         publish(context, **_told(window))
-        run_id = conclude(context, verdict, tolerance, may_repeat=may_repeat)
+        conclude(context, self, [verdict], tolerance_of(self), may_repeat=may_repeat)
         tell_assets(context, assets_of(self.outlets), {**_told(window), **_counted(verdict)})
-        return run_id
+        return verdict.run_id
 
 
 def _told(window: Window) -> dict[str, str]:

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aep_provider.errors import (
-    AepConfigError,
-    AepDuplicateError,
-    AepError,
-    AepRunFailedError,
-    AepRunPartialError,
-)
+from aep_provider.errors import AepConfigError, AepDuplicateError, AepRunFailedError, AepRunPartialError
 from aep_provider.operators.base import TaskMemory, final_errors_end_the_task, publish
 from aep_provider.operators.ledger import assets_of, ledger_of
-from aep_provider.operators.rendered import listed, number, text, whole_number
-from aep_provider.operators.run_outcome import tell_assets
+from aep_provider.operators.rendered import listed, text, whole_number
+from aep_provider.operators.run_outcome import report, tell_assets, tolerance_of
 from aep_provider.operators.waiting import WaitsForRuns
 from aep_provider.operators.windows import configured_edges, window_of_task
 from aep_provider.resources.retrigger import SETTLE_SECONDS, retrigger
 from aep_provider.resources.retrigger_range import Notes, Progress, RangeRequest, retrigger_range
-from aep_provider.triggers.flow_run import EVENT_ENDED, EVENT_ERROR, checked_event
-from aep_provider.verdict import Tolerance, verdict_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -52,6 +43,8 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
     :param settle_seconds: how late a run may appear in AEP's lists.
     :param max_rejected_rows: with ``flow_id``, how many rejected rows are borne in a window.
     :param max_rejected_percent: which share of the rows read. A run within either bound passes.
+    :param accept_empty: whether a window without rows is a success.
+    :param accept_partial: whether a partial success is one, however many rows were rejected.
 
     *Idempotency*: what was started is remembered in the task's state: a retry, and a cleared task too, takes the same new
     runs. After an answer that never came the run is looked for before anything is sent again. A window whose run failed again
@@ -77,6 +70,8 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
         "earlier_flow_ids",
         "max_rejected_rows",
         "max_rejected_percent",
+        "accept_empty",
+        "accept_partial",
     )
 
     def __init__(
@@ -94,6 +89,8 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
         settle_seconds: float = SETTLE_SECONDS,
         max_rejected_rows: Any = 0,
         max_rejected_percent: Any = 0,
+        accept_empty: Any = True,
+        accept_partial: Any = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -109,6 +106,8 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
         self.settle_seconds = settle_seconds
         self.max_rejected_rows = max_rejected_rows
         self.max_rejected_percent = max_rejected_percent
+        self.accept_empty = accept_empty
+        self.accept_partial = accept_partial
 
     def run_step(self, context: Context, hook: AepHook) -> str | list[str]:
         run_id, flow_id = text(self.run_id), text(self.flow_id)
@@ -125,11 +124,7 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
     def run_has_ended(self, context: Context, event: Any = None) -> list[str]:
         """Start the next ones, when the triggerer saw one end."""
         with final_errors_end_the_task(), self.hook() as hook:
-            kind, told = checked_event(event)
-            if kind == EVENT_ERROR:
-                raise AepError(str(told.get("message")), final=bool(told.get("final")))
-            if kind != EVENT_ENDED:
-                raise self.timed_out(verdict_of(told.get("verdict")), told.get("trouble"))
+            self.verdict_of(context, event)
             try:
                 return self._range(context, hook)
             finally:
@@ -148,10 +143,9 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
                 len(progress.waiting),
                 len(progress.left) + len(progress.ended),
             )
-            deadline = time.time() + self.timeout
             if self.deferrable:
-                self.wait_in_triggerer(progress.running[0], deadline)
-            self.wait_in_worker(hook, progress.running[0], deadline)
+                self.wait_in_triggerer(progress.running[0])
+            self.wait_in_worker(context, hook, progress.running[0])
 
     def _request(self, context: Context) -> RangeRequest:
         at_once = whole_number(self.max_at_once, "max_at_once")
@@ -169,10 +163,7 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
         return Notes(TaskMemory(context, "retrigger range"), str(text(self.flow_id)))
 
     def _end(self, context: Context, request: RangeRequest, progress: Progress) -> list[str]:
-        tolerance = Tolerance(
-            whole_number(self.max_rejected_rows, "max_rejected_rows") or 0,
-            number(self.max_rejected_percent, "max_rejected_percent"),
-        )
+        tolerance = tolerance_of(self)
         short = {window: verdict for window, verdict in progress.ended.items() if not tolerance.bears(verdict)}
         run_ids = [run_id for run_id, _ in progress.started]
         publish(
@@ -197,6 +188,7 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
         ]
         for line in wrong:
             self.log.error("%s", line)
+        report(self, [*progress.failed.values(), *short.values()])
         if progress.failed:
             raise AepRunFailedError(_few(wrong), hint="The next try starts what failed once more")
         if short:

@@ -1,46 +1,117 @@
-"""What becomes of a task whose flow run has ended: the same for sensor and operator."""
+"""What becomes of a task whose flow runs have ended, or were waited for in vain: the same for sensor and operators."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from aep_provider.errors import AepRunFailedError, AepRunPartialError
-from aep_provider.operators.base import publish
+from aep_provider.errors import (
+    AepError,
+    AepRunAbsentError,
+    AepRunEmptyError,
+    AepRunError,
+    AepRunFailedError,
+    AepRunPartialError,
+)
+from aep_provider.operators.base import ReachesAep, publish
+from aep_provider.operators.rendered import number, truth, whole_number
+from aep_provider.resources.arrivals import arrived
+from aep_provider.resources.run_wait import Ending, Kind
 from aep_provider.verdict import RunState, Tolerance, Verdict
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-
 log = logging.getLogger(__name__)
 
+_REPORTED = 5
+"""Of so many runs that did not bring what they should, the log holds a report."""
 
-def conclude(context: Context, verdict: Verdict, tolerance: Tolerance, *, may_repeat: bool = False) -> str:
+
+def tolerance_of(task: Any) -> Tolerance:
     """
-    Publish what arrived, then fail if the run did, so that it can be read either way; return the id of the run.
+    Return what a task's rendered fields say is borne.
+
+    :raises AepConfigError: one of them cannot be read.
+    """
+    return Tolerance(
+        rows=whole_number(task.max_rejected_rows, "max_rejected_rows") or 0,
+        percent=number(task.max_rejected_percent, "max_rejected_percent"),
+        accept_empty=truth(task.accept_empty, "accept_empty") is not False,
+        accept_partial=truth(task.accept_partial, "accept_partial") is True,
+    )
+
+
+def conclude(
+    context: Context, task: ReachesAep, verdicts: Sequence[Verdict], tolerance: Tolerance, *, may_repeat: bool = False
+) -> list[str]:
+    """
+    Publish what arrived, then fail if a run did, so that it can be read either way; return the ids of the runs.
+
+    Before a task fails, its log holds a report on what went wrong.
 
     :param may_repeat: whether another try of the task would do a failed run again.
+    :raises AepRunFailedError: a run failed.
     :raises AepRunPartialError: more rows were rejected than are borne.
-    :raises AepRunFailedError: the run failed.
+    :raises AepRunEmptyError: a run brought no rows, where that is not accepted.
     """
-    outcome = verdict.as_json()
-    run_id = str(outcome.pop("run_id"))
-    publish(context, **outcome)
-    if verdict.rows_warned:
-        log.warning(
-            "%d rows landed with values left out, because AEP could not convert them: look at the mapping",
-            verdict.rows_warned,
-        )
-    if tolerance.bears(verdict):
-        return run_id
-    if verdict.state is RunState.PARTIAL:
-        raise AepRunPartialError(
-            f"{verdict.in_words()}. The other rows are in the dataset",
+    publish(context, **arrived(verdicts))
+    for verdict in verdicts:
+        if warning := verdict.warning():
+            log.warning("%s", warning)
+    wrong = [verdict for verdict in verdicts if not tolerance.bears(verdict)]
+    if wrong:
+        report(task, wrong)
+        raise _error(wrong, len(verdicts), may_repeat=may_repeat)
+    return [verdict.run_id for verdict in verdicts]
+
+
+def waited_in_vain(context: Context, task: ReachesAep, ending: Ending) -> AepError:
+    """Publish and report what is known of the runs, and return what to raise for a wait that was not ended by them."""
+    if ending.verdicts:
+        publish(context, **arrived(ending.verdicts))
+        report(task, [verdict for verdict in ending.verdicts if not verdict.state.has_ended])
+    if ending.kind is Kind.ABSENT:
+        return AepRunAbsentError(ending.message)
+    return AepError(ending.message, final=ending.final)
+
+
+def report(task: ReachesAep, verdicts: Sequence[Verdict]) -> None:
+    """Write into the task's log what AEP tells of some runs. What cannot be read is no failure of its own."""
+    if not verdicts:
+        return
+    from aep_provider.resources.run_report import read_report  # noqa: PLC0415  most tasks never need it
+
+    try:
+        with task.hook() as hook:
+            for verdict in verdicts[:_REPORTED]:
+                for line in read_report(hook.client, verdict.run_id).lines():
+                    log.error("%s", line)
+    except AepError as error:
+        log.warning("A report on the runs cannot be had: %s", error)
+    if len(verdicts) > _REPORTED:
+        log.error("%d more runs did not bring what they should; they are in the XCom 'runs'", len(verdicts) - _REPORTED)
+
+
+def _error(wrong: Sequence[Verdict], of: int, *, may_repeat: bool) -> AepRunError:
+    failed = [verdict for verdict in wrong if verdict.state is RunState.FAILED]
+    partial = [verdict for verdict in wrong if verdict.state is RunState.PARTIAL]
+    first = (failed or partial or list(wrong))[0]
+    message = (
+        first.in_words() if of == 1 else f"{len(wrong)} of {of} runs did not bring what they should: {first.in_words()}"
+    )
+    if failed:
+        return AepRunFailedError(message, final=not may_repeat)
+    if partial:
+        return AepRunPartialError(
+            f"{message}. The other rows are in the dataset",
             hint="Mend the rows at the source, or bear them with max_rejected_rows or max_rejected_percent",
-            final=True,
         )
-    raise AepRunFailedError(verdict.in_words(), final=not may_repeat)
+    return AepRunEmptyError(
+        f"{message}. An empty run is not accepted",
+        hint="See whether the source has rows in this window and the delta column is the right one, or set accept_empty",
+    )
 
 
 def tell_assets(context: Context, assets: list[Any], told: dict[str, Any]) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from aep_provider.errors import AepError, AepNotFoundError, AepRunTimeoutError
+from aep_provider.errors import AepRunTimeoutError
 from aep_provider.operators.base import AepBaseOperator
 from aep_provider.operators.rendered import text
+from aep_provider.operators.run_outcome import waited_in_vain
 from aep_provider.resources.ensure import Patience
-from aep_provider.resources.run import read_run
-from aep_provider.triggers.flow_run import AepFlowRunTrigger
-from aep_provider.verdict import Verdict, judge
+from aep_provider.resources.run_looks import Filters, look_for
+from aep_provider.resources.run_wait import Awaited, Ending, Kind, RunWait
+from aep_provider.triggers.flow_run import AepFlowRunTrigger, net_seconds
+from aep_provider.verdict import Verdict
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from aep_provider.hooks.aep import AepHook
 
 _FIRST_PAUSE_SECONDS = 1.0
@@ -39,52 +43,51 @@ class WaitsForRuns(AepBaseOperator):
         """Return how long to look for a run whose start was not answered."""
         return Patience(settle_seconds=self.settle_seconds, look_every_seconds=min(10, self.poll_interval))
 
-    def wait_in_triggerer(self, run_id: str, deadline: float) -> None:
+    def wait_in_triggerer(self, run_id: str) -> None:
         """Hand the wait over; the task goes on in ``run_has_ended``."""
         self.defer(
             trigger=AepFlowRunTrigger(
                 aep_conn_id=self.aep_conn_id,
                 sandbox=text(self.sandbox),
-                flow_id=None,
-                run_id=run_id,
-                since=0,
+                run_ids=[run_id],
                 poke_interval=self.poll_interval,
-                deadline=deadline,
+                timeout=self.timeout,
+                started=time.time(),
             ),
             method_name="run_has_ended",
             # The trigger keeps the deadline; this is a net for a trigger that hangs.
-            timeout=timedelta(seconds=self.timeout + 10 * self.poll_interval + 60),
+            timeout=timedelta(seconds=self.timeout + net_seconds(self.poll_interval)),
         )
 
-    def wait_in_worker(self, hook: AepHook, run_id: str, deadline: float) -> Verdict:
+    def wait_in_worker(self, context: Context, hook: AepHook, run_id: str) -> Verdict:
         """
         Look until the run has ended.
 
         :raises AepRunTimeoutError: it did not do so in time.
         """
-        pause, seen = _FIRST_PAUSE_SECONDS, None
+        started, pause, filters = time.time(), _FIRST_PAUSE_SECONDS, Filters()
+        wait = RunWait(Awaited(run_ids=(run_id,), started=started, deadline=started + self.timeout))
         while True:
-            trouble = None
-            try:
-                seen = judge(read_run(hook.client, run_id))
-            except AepError as error:
-                # A run that was just started may not be shown yet.
-                if error.final and not isinstance(error, AepNotFoundError):
-                    raise
-                self.log.warning("Looking for the run failed, trying again: %s", error)
-                trouble = str(error)
-            if seen and seen.state.has_ended:
-                return seen
-            if time.time() >= deadline:
-                raise self.timed_out(seen, trouble)
-            time.sleep(min(pause, self.poll_interval, max(0.0, deadline - time.time())))
+            look_for(hook.client, wait, filters)
+            for note in wait.notes():
+                (self.log.warning if note.warning else self.log.info)("%s", note.text)
+            if ending := wait.ending(time.time()):
+                return self.verdict_of(context, ending)
+            time.sleep(min(pause, self.poll_interval, max(0.0, wait.awaited.deadline - time.time())))
             pause *= 2
 
-    def timed_out(self, seen: Verdict | None, trouble: object) -> AepRunTimeoutError:
-        """Return the error for a run that did not end in time; another try may find it ended."""
-        last = seen.in_words() if seen else "It has not appeared yet"
-        last = f"{last}. The last look failed: {trouble}" if trouble else last
-        return AepRunTimeoutError(
-            f"The flow run did not end within {self.timeout:.0f} seconds. {last}",
-            hint="It goes on in AEP, and the next try takes it over",
-        )
+    def verdict_of(self, context: Context, event: Any) -> Verdict:
+        """
+        Return what became of the run that was waited for.
+
+        :param event: how the wait ended, or the triggerer's event of it.
+        :raises AepRunTimeoutError: the run did not end in time; another try may find it ended.
+        :raises AepError: the wait broke off.
+        """
+        ending = event if isinstance(event, Ending) else Ending.of(event)
+        if ending.kind is Kind.ENDED:
+            return ending.verdicts[0]
+        error = waited_in_vain(context, self, ending)
+        if ending.kind is Kind.TIMEOUT:
+            raise AepRunTimeoutError(ending.message, hint="It goes on in AEP, and the next try takes it over")
+        raise error

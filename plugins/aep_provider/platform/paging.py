@@ -38,7 +38,7 @@ def flow_service_items(
     :param path: such as ``/connections``, with or without the root of the service.
     :param params: ``property`` (may repeat), ``orderby``.
     """
-    pages = _FlowPages(path, params, limit)
+    pages = FlowPages(path, params, limit)
     while pages.more:
         yield from pages.items(client.get(pages.path, params=pages.params).body)
 
@@ -47,14 +47,24 @@ async def flow_service_items_async(
     client: AepAsyncClient, path: str, params: Params | None = None, limit: int = 100
 ) -> AsyncIterator[Document]:
     """As :func:`flow_service_items`."""
-    pages = _FlowPages(path, params, limit)
+    pages = FlowPages(path, params, limit)
     while pages.more:
         for item in pages.items((await client.get(pages.path, params=pages.params)).body):
             yield item
 
 
-class _FlowPages:
-    def __init__(self, path: str, params: Params | None, limit: int) -> None:
+class FlowPages:
+    """
+    A list of Flow Service, page by page and without I/O: what to ask for next, and what an answer holds.
+
+    :param path: such as ``/runs``, with or without the root of the service.
+    :param params: ``property`` (may repeat), ``orderby``.
+    """
+
+    more = True
+    """Whether there is a page to ask for: ``path`` with ``params``."""
+
+    def __init__(self, path: str, params: Params | None, limit: int = 100) -> None:
         self.path = path if path.startswith(FLOW_SERVICE) else FLOW_SERVICE + path
         self.more = True
         self.params = pairs_of(params)
@@ -64,6 +74,7 @@ class _FlowPages:
         self._seen = {(self.path, tuple(sorted(self.params)))}
 
     def items(self, body: Any) -> list[Document]:
+        """Return the objects of the page that was asked for, and turn to the next."""
         items = _documents(_member(body, "items", self.path), self.path)
         link = _next_link(body, self.path)
         self.more = link is not None

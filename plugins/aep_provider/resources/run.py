@@ -36,17 +36,20 @@ def of_flow(flow_id: str) -> list[tuple[str, str]]:
 
 def first_since(runs: Iterable[dict[str, Any]], since: int) -> dict[str, Any] | None:
     """
-    Return the oldest run that was created at or after a moment.
+    Return the oldest run that started at or after a moment.
 
     :param since: epoch milliseconds.
     """
-    later = [run for run in runs if _created_at(run) >= since]
-    return min(later, key=lambda run: (_created_at(run), str(run.get("id"))), default=None)
+    later = [run for run in runs if _began_at(run) >= since]
+    return min(later, key=lambda run: (_began_at(run), str(run.get("id"))), default=None)
 
 
-def _created_at(run: dict[str, Any]) -> int:
-    """A run that does not say when it was created is taken as old: it may be one that somebody else has waited for."""
-    return milliseconds(run.get("createdAt")) or 0
+def _began_at(run: dict[str, Any]) -> int:
+    """A run that does not say when it was made or began is taken as old: it may be one that somebody has waited for."""
+    metrics = run.get("metrics")
+    times = metrics.get("durationSummary") if isinstance(metrics, dict) else None
+    started = milliseconds(times.get("startedAtUTC")) if isinstance(times, dict) else None
+    return max(milliseconds(run.get("createdAt")) or 0, started or 0)
 
 
 def window_of(run: Mapping[str, Any]) -> tuple[int, int] | None:

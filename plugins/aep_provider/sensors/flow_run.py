@@ -1,30 +1,25 @@
-"""Waiting for a flow run, and telling completion from failure."""
+"""Waiting for flow runs, and telling completion from failure."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
-from airflow.sdk.exceptions import AirflowSensorTimeout
+from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+from airflow.triggers.base import StartTriggerArgs
 
-from aep_provider.errors import (
-    AepAnswerError,
-    AepConfigError,
-    AepError,
-    AepNotFoundError,
-)
-from aep_provider.operators.base import ReachesAep, final_errors_end_the_task
-from aep_provider.operators.rendered import epoch_seconds, number, text, whole_number
-from aep_provider.operators.run_outcome import conclude
+from aep_provider.errors import AepConfigError, AepRunAbsentError
+from aep_provider.operators.base import ReachesAep, TaskMemory, final_errors_end_the_task
+from aep_provider.operators.rendered import epoch_seconds, listed, number, text
+from aep_provider.operators.run_outcome import conclude, tolerance_of, waited_in_vain
 from aep_provider.provider_info import DEFAULT_CONN_ID
-from aep_provider.resources.flow_service import gone
-from aep_provider.resources.flow_state import FlowState, state_of
-from aep_provider.resources.run import first_since, read_run, runs_of
-from aep_provider.triggers.flow_run import EVENT_ENDED, EVENT_ERROR, AepFlowRunTrigger, checked_event
-from aep_provider.verdict import Tolerance, Verdict, judge, verdict_of
+from aep_provider.resources.run_looks import Filters, look_for
+from aep_provider.resources.run_wait import GRACE_SECONDS, TROUBLE_SECONDS, Awaited, Ending, Kind, RunWait
+from aep_provider.triggers.flow_run import AepFlowRunTrigger, net_seconds, tolerance_fields
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -32,32 +27,41 @@ if TYPE_CHECKING:
 
 class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
     """
-    Wait for a flow run to end, and say what arrived.
+    Wait for flow runs to end, and say what arrived.
 
-    A flow has no run until a few minutes after its start time: that is neither failure nor success. AEP cannot cancel a run,
-    so killing the task leaves the run going. What may pass by itself (no answer, 429, 5xx) is borne until the timeout, in
-    every mode; a flow that is gone or disabled is told at once.
+    Waits for one run, for many, or for the next run of a flow that AEP schedules itself. A run that has not appeared yet is
+    neither failure nor success. AEP cannot cancel a run, so killing the task leaves it going. All sensors that wait in one
+    triggerer share one poll: a hundred runs cost one request.
 
-    :param flow_id: wait for the first run of this flow.
-    :param run_id: wait for this run instead.
-    :param since: only runs created at or after this moment count, ISO 8601 or epoch seconds.
-    :param max_rejected_rows: how many rejected rows are borne.
+    :param run_id: wait for this run, or for all of a list of runs.
+    :param flow_id: instead of them, wait for the first run of this flow.
+    :param since: only runs of the flow count that started at or after this moment, ISO 8601 or epoch seconds.
+    :param max_rejected_rows: how many rejected rows of a run are borne.
     :param max_rejected_percent: which share of the rows read may be rejected, 0 to 100. A run within either bound passes.
+    :param accept_empty: whether a run that read no row is a success.
+    :param accept_partial: whether a partial success is one, however many rows were rejected.
     :param aep_conn_id: the Airflow connection of the type ``aep``.
     :param sandbox: another sandbox than the connection's.
     :param deferrable: wait in the triggerer; otherwise in the worker, by ``mode``.
-    :param poke_interval: seconds between two looks.
+    :param poke_interval: seconds between two looks at the most.
     :param timeout: seconds until giving up.
+    :param grace: seconds that a run may take to appear after it was due: at once, at ``since``, or when the flow is scheduled.
+    :param trouble_budget: seconds for which it is borne that AEP gives no answer, or a 429 or 5xx, without one good look in
+        between. What cannot pass (a permission, a sandbox, a flow that is gone or disabled) is told at once.
+
+    Where the fields are plain values, the task starts in the triggerer; and a plain success ends there, unless the task has
+    outlets, whose events only a worker can tell. So a good wait needs no worker at all.
 
     *Idempotency*: reads only; a retry waits for the same run.
 
-    *XCom*: ``return_value`` is the id of the run; ``state``, ``rows_read``, ``rows_written``, ``rows_rejected``,
-    ``rows_warned`` (None where
-    AEP does not tell), ``reasons``, ``batch_ids``, ``started_at`` and ``completed_at`` (epoch milliseconds). They are there
-    also when the task fails.
+    *XCom*: ``return_value`` is the id of the run, or the list of ids if a list was given; ``state``, ``rows_read``,
+    ``rows_written``, ``rows_rejected``, ``rows_skipped``, ``rows_warned``, ``bytes_read``, ``bytes_written`` (None where AEP
+    does not tell), ``reasons``, ``codes``, ``batch_ids``, ``started_at`` and ``completed_at`` (epoch milliseconds); of several
+    runs the sums, and ``runs`` holds each one's. They are there also when the task fails.
 
-    :raises AirflowFailException: the run failed, or rejected more rows than are borne.
-    :raises AirflowSensorTimeout: it did not end in time.
+    :raises AirflowFailException: a run failed, was empty or rejected more rows than is borne.
+    :raises AirflowSensorTimeout: a run did not end in time.
+    :raises AepRunAbsentError: no run has appeared.
     """
 
     template_fields: Sequence[str] = (
@@ -68,141 +72,185 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
         "since",
         "max_rejected_rows",
         "max_rejected_percent",
+        "accept_empty",
+        "accept_partial",
     )
     ui_color: str = "#e8f1e4"
 
     def __init__(
         self,
         *,
+        run_id: Any = None,
         flow_id: str | None = None,
-        run_id: str | None = None,
         since: str | int | None = None,
-        max_rejected_rows: int = 0,
-        max_rejected_percent: float = 0,
+        max_rejected_rows: Any = 0,
+        max_rejected_percent: Any = 0,
+        accept_empty: Any = True,
+        accept_partial: Any = False,
         aep_conn_id: str = DEFAULT_CONN_ID,
         sandbox: str | None = None,
         deferrable: bool = True,
         poke_interval: float = 30,
         timeout: float = 6 * 3600,
+        grace: float = GRACE_SECONDS,
+        trouble_budget: float = TROUBLE_SECONDS,
         **kwargs: Any,
     ) -> None:
         super().__init__(poke_interval=poke_interval, timeout=timeout, **kwargs)
-        self.flow_id = flow_id
         self.run_id = run_id
+        self.flow_id = flow_id
         self.since = since
         self.max_rejected_rows = max_rejected_rows
         self.max_rejected_percent = max_rejected_percent
+        self.accept_empty = accept_empty
+        self.accept_partial = accept_partial
         self.aep_conn_id = aep_conn_id
         self.sandbox = sandbox
         self.deferrable = deferrable
-        self._flow_is_awake = False
+        self.grace = grace
+        self.trouble_budget = trouble_budget
+        self._wait: RunWait | None = None
+        self._filters = Filters()
+        # What is wrong with a field is told where the task runs, like everything else.
+        if deferrable and all(_is_plain(getattr(self, field)) for field in self.template_fields):
+            with suppress(AepConfigError):
+                self.start_trigger_args = self._start_in_triggerer()
+                self.start_from_trigger = True
 
     def execute(self, context: Context) -> Any:
-        """Look once; then wait in the triggerer, or in the worker."""
-        with final_errors_end_the_task():
-            if not self.deferrable:
-                return super().execute(context)
-            verdict = self._look()
-            if verdict and verdict.state.has_ended:
-                return self._end(context, verdict)
-            if verdict is None:
-                self._refuse_idle_flow()
-        self.defer(
-            trigger=AepFlowRunTrigger(
-                aep_conn_id=self.aep_conn_id,
-                sandbox=text(self.sandbox),
-                flow_id=text(self.flow_id),
-                run_id=text(self.run_id),
-                since=self._since(),
-                poke_interval=self.poke_interval,
-                deadline=time.time() + self.timeout,
-            ),
-            method_name="execute_complete",
-            # The trigger keeps the deadline; this is a net for a trigger that hangs.
-            timeout=timedelta(seconds=self.timeout + 10 * self.poke_interval + 60),
-        )
+        """Hand the wait over to the triggerer, or wait in the worker."""
+        if not self.deferrable:
+            self._wait = None
+            return super().execute(context)
+        with self._softened():
+            trigger = self._trigger(started=time.time())
+            self.defer(trigger=trigger, method_name="execute_complete", timeout=self._net())
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once, in the worker."""
         with final_errors_end_the_task():
-            verdict = self._look()
-            if verdict is None:
-                self._refuse_idle_flow()
-            if verdict is None or not verdict.state.has_ended:
-                return PokeReturnValue(is_done=False)
-            return PokeReturnValue(is_done=True, xcom_value=self._end(context, verdict))
+            wait = self._wait = self._wait or self._taken_up(context)
+            with self.hook() as hook:
+                look_for(hook.client, wait, self._filters)
+            for note in wait.notes():
+                (self.log.warning if note.warning else self.log.info)("%s", note.text)
+            if ending := wait.ending(time.time()):
+                return PokeReturnValue(is_done=True, xcom_value=self._end(context, ending))
+            self._keep(context, wait)
+            return PokeReturnValue(is_done=False)
 
-    def execute_complete(self, context: Context, event: Any = None) -> str:
+    def execute_complete(self, context: Context, event: Any = None) -> Any:
         """Say what the triggerer saw."""
-        with final_errors_end_the_task():
-            kind, told = checked_event(event)
-            if kind == EVENT_ERROR:
-                raise AepError(str(told.get("message")), final=bool(told.get("final")))
-            seen = verdict_of(told.get("verdict"))
-            if kind == EVENT_ENDED:
-                if seen is None:
-                    raise AepAnswerError("The wait for the flow run ended without a verdict.")
-                return self._end(context, seen)
-        trouble = told.get("trouble")
-        last = f"The last look failed: {trouble}" if trouble else "No run has appeared yet."
-        last = seen.in_words() if seen else last
-        raise AirflowSensorTimeout(f"{self._awaited()} did not end within {self.timeout:.0f} seconds. {last}")
+        with self._softened():
+            ending = Ending.of(event)
+            for verdict in ending.verdicts:
+                self.log.info("%s", verdict.in_words())
+            return self._end(context, ending)
 
-    def _look(self) -> Verdict | None:
-        """Return what is known of the run. What may pass by itself is borne until time is up."""
-        flow_id, run_id, since = text(self.flow_id), text(self.run_id), self._since()
-        if not (flow_id or run_id):
-            raise AepConfigError("The sensor needs a flow_id or a run_id to wait for.")
-        verdict: Verdict | None = None
-        try:
-            with self.hook() as hook:
-                if run_id:
-                    verdict = judge(read_run(hook.client, run_id))
-                else:
-                    first = first_since(runs_of(hook.client, str(flow_id)), since)
-                    verdict = judge(first) if first else None
-        except AepError as error:
-            # A run that was just started may not be known yet; a list is always there.
-            if error.final and not (run_id and isinstance(error, AepNotFoundError)):
-                raise
-            self.log.warning("Looking for the run failed, trying again: %s", error)
-        else:
-            self.log.info("%s", verdict.in_words() if verdict else f"{self._awaited()} has not appeared yet")
-        return verdict
+    def on_kill(self) -> None:
+        """Say that the runs go on."""
+        self.log.warning("The wait is over, but AEP cannot cancel runs: they go on")
 
-    def _refuse_idle_flow(self) -> None:
-        """Ask once whether a run can still come: a flow that is gone or disabled would be waited for in vain."""
-        flow_id = text(self.flow_id)
-        if self._flow_is_awake or not flow_id:
-            return
-        try:
-            with self.hook() as hook:
-                state = state_of(hook.client, flow_id)
-        except AepNotFoundError as error:
-            raise gone("flow", flow_id) from error
-        except AepError as error:
-            if error.final:
-                raise
-            self.log.warning("Looking at the flow failed, trying again: %s", error)
-            return
-        if state == FlowState.DISABLED:
-            raise AepConfigError(
-                f"The flow {flow_id} has no run and is disabled, so none will come: enable it with AepSetFlowStateOperator."
-            )
-        self._flow_is_awake = True
+    def _end(self, context: Context, ending: Ending) -> Any:
+        if ending.kind is Kind.ENDED:
+            run_ids = conclude(context, self, ending.verdicts, tolerance_of(self))
+            return run_ids[0] if self._is_single() else run_ids
+        error = waited_in_vain(context, self, ending)
+        raise AirflowSensorTimeout(ending.message) if ending.kind is Kind.TIMEOUT else error
 
-    def _end(self, context: Context, verdict: Verdict) -> str:
-        self.log.info("%s", verdict.in_words())
-        return conclude(context, verdict, self._tolerance())
-
-    def _tolerance(self) -> Tolerance:
-        return Tolerance(
-            whole_number(self.max_rejected_rows, "max_rejected_rows") or 0,
-            number(self.max_rejected_percent, "max_rejected_percent"),
+    def _trigger(self, started: float | None) -> AepFlowRunTrigger:
+        tolerance = tolerance_of(self)
+        return AepFlowRunTrigger(
+            aep_conn_id=self.aep_conn_id,
+            sandbox=text(self.sandbox),
+            run_ids=self._run_ids(),
+            flow_id=text(self.flow_id),
+            since=self._since(),
+            poke_interval=self.poke_interval,
+            timeout=self.timeout,
+            started=started,
+            grace=number(self.grace, "grace"),
+            trouble_budget=number(self.trouble_budget, "trouble_budget"),
+            tolerance=None if self.outlets else tolerance_fields(tolerance),
+            single=self._is_single(),
         )
+
+    def _start_in_triggerer(self) -> StartTriggerArgs:
+        path, kwargs = self._trigger(started=None).serialize()
+        return StartTriggerArgs(
+            trigger_cls=path, trigger_kwargs=kwargs, next_method="execute_complete", timeout=self._net()
+        )
+
+    def _net(self) -> timedelta:
+        # The trigger keeps the deadline; this is a net for a trigger that hangs.
+        return timedelta(seconds=self.timeout + net_seconds(self.poke_interval))
+
+    def _taken_up(self, context: Context) -> RunWait:
+        """A wait in the worker; one that was rescheduled goes on as it was."""
+        first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
+        started = first.timestamp() if first else time.time()
+        awaited = Awaited(
+            run_ids=tuple(self._run_ids()),
+            flow_id=text(self.flow_id),
+            since=self._since(),
+            started=started,
+            deadline=started + self.timeout,
+            grace=number(self.grace, "grace"),
+            trouble=number(self.trouble_budget, "trouble_budget"),
+        )
+        note = TaskMemory(context, "wait").recall() if self.reschedule else None
+        if not note or not first or note.get("since") != int(started):
+            return RunWait(awaited)
+        return RunWait(
+            awaited,
+            pinned=note.get("run"),
+            troubled_since=note.get("troubled"),
+            unknown_words=note.get("words") or (),
+        )
+
+    def _keep(self, context: Context, wait: RunWait) -> None:
+        if self.reschedule:
+            first = context["ti"].get_first_reschedule_date(context)
+            since = int(first.timestamp() if first else wait.awaited.started)
+            run = wait.run_ids[0] if self.flow_id and wait.run_ids else None
+            note = {"since": since, "run": run, "troubled": wait.troubled_since, "words": sorted(wait.unknown_words)}
+            TaskMemory(context, "wait").remember(note)
+
+    @contextmanager
+    def _softened(self) -> Generator[None]:
+        """What Airflow does for sensors in the worker: skip, where the task is told to, instead of failing."""
+        try:
+            with final_errors_end_the_task():
+                yield
+        except (AirflowFailException, AirflowSensorTimeout, AepRunAbsentError) as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+
+    def _run_ids(self) -> list[str]:
+        if self._is_single():
+            run_id = text(self.run_id)
+            if not (run_id or text(self.flow_id)):
+                raise AepConfigError("The sensor needs a run_id, a list of them, or a flow_id to wait for.")
+            return [run_id] if run_id else []
+        run_ids = [str(one) for one in listed(self.run_id, "run_id") or []]
+        if not run_ids:
+            raise AepConfigError(
+                "The list of runs to wait for is empty. Skip the sensor where there is nothing to wait for."
+            )
+        return list(dict.fromkeys(run_ids))
+
+    def _is_single(self) -> bool:
+        return self.run_id is None or (isinstance(self.run_id, str) and not self.run_id.lstrip().startswith("["))
 
     def _since(self) -> int:
         return (epoch_seconds(self.since) or 0) * 1000
 
-    def _awaited(self) -> str:
-        return f"Run {self.run_id}" if self.run_id else f"The first run of flow {self.flow_id}"
+
+def _is_plain(value: Any) -> bool:
+    """Whether a field is known before the task runs: no template, and nothing that another task has yet to return."""
+    if isinstance(value, str):
+        return not any(mark in value for mark in ("{{", "{%", "{#"))
+    if isinstance(value, list | tuple):
+        return all(isinstance(one, str) and _is_plain(one) for one in value)
+    return value is None or isinstance(value, bool | int | float)

@@ -1,39 +1,47 @@
-"""Waiting for a flow run in the triggerer, where a wait holds no worker."""
+"""Waiting for flow runs in the triggerer, where a wait holds no worker."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from aep_provider.errors import AepAnswerError, AepError, AepNotFoundError
-from aep_provider.platform.paging import flow_service_items_async, single
-from aep_provider.resources import flow_service, run
-from aep_provider.verdict import Verdict, judge
+from aep_provider.errors import AepConfigError, AepError
+from aep_provider.resources.arrivals import arrived
+from aep_provider.resources.run_wait import GRACE_SECONDS, TROUBLE_SECONDS, Awaited, Ending, Kind, RunWait
+from aep_provider.verdict import Tolerance
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepAsyncClient
 
-# A run that ends soon is seen soon; one that takes its time is looked at ever more seldom, down to ``poke_interval``.
-FIRST_PAUSE_SECONDS = 1.0
 
-EVENT_ENDED = "ended"
-EVENT_TIMEOUT = "timeout"
-EVENT_ERROR = "error"
+def net_seconds(poke_interval: float) -> float:
+    """Return how long after the deadline Airflow itself gives up: a net for a trigger that hangs."""
+    return 10 * poke_interval + 120
 
 
 class AepFlowRunTrigger(BaseTrigger):
     """
-    Wait until a run has ended: the one named, or the first of a flow. Only reads, so it may be started anew at any time.
+    Wait until runs have ended: those named, or the first of a flow. Only reads, so it may be started anew at any time.
 
-    What may pass by itself (no answer, 429, 5xx) is borne until the deadline, as the sensor does in the worker.
+    All triggers of a process that go to the same connection and sandbox share one poll of AEP.
 
-    :param since: the run was created at or after this moment, epoch milliseconds.
+    :param run_ids: the runs to wait for; empty for the first run of a flow.
+    :param flow_id: the flow whose first run to wait for.
+    :param since: only runs of the flow count that started at or after this moment, epoch milliseconds.
     :param poke_interval: seconds between two looks at the most; the first ones follow each other sooner.
-    :param deadline: when to give up, epoch seconds; absolute, so that a restart of the triggerer does not move it.
+    :param timeout: seconds to wait.
+    :param started: when the wait began, epoch seconds; absolute, so that a restart of the triggerer does not move it. None if
+        the task starts in the triggerer: then Airflow's own limit tells.
+    :param grace: seconds that a run may take to appear after it was due.
+    :param trouble_budget: seconds of unbroken trouble that are borne.
+    :param tolerance: what is borne of a run, the fields of a :class:`~aep_provider.verdict.Tolerance`. With it a plain
+        success ends the task here, without a worker; without it, everything is told to the task.
     """
 
     def __init__(
@@ -41,85 +49,115 @@ class AepFlowRunTrigger(BaseTrigger):
         *,
         aep_conn_id: str,
         sandbox: str | None,
-        flow_id: str | None,
-        run_id: str | None,
-        since: int,
+        run_ids: list[str],
         poke_interval: float,
-        deadline: float,
+        timeout: float,
+        flow_id: str | None = None,
+        since: int = 0,
+        started: float | None = None,
+        grace: float = GRACE_SECONDS,
+        trouble_budget: float = TROUBLE_SECONDS,
+        tolerance: Mapping[str, Any] | None = None,
+        single: bool = True,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's has no annotations
         self.aep_conn_id = aep_conn_id
         self.sandbox = sandbox
+        self.run_ids = run_ids
         self.flow_id = flow_id
-        self.run_id = run_id
         self.since = since
         self.poke_interval = poke_interval
-        self.deadline = deadline
+        self.timeout = timeout
+        self.started = started
+        self.grace = grace
+        self.trouble_budget = trouble_budget
+        self.tolerance = tolerance
+        self.single = single
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, plain JSON types without secrets."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "aep_conn_id": self.aep_conn_id,
-                "sandbox": self.sandbox,
-                "flow_id": self.flow_id,
-                "run_id": self.run_id,
-                "since": self.since,
-                "poke_interval": self.poke_interval,
-                "deadline": self.deadline,
-            },
-        )
+        fields = (
+            "aep_conn_id", "sandbox", "run_ids", "flow_id", "since", "poke_interval", "timeout", "started", "grace",
+            "trouble_budget", "tolerance", "single",
+        )  # fmt: skip
+        return f"{type(self).__module__}.{type(self).__qualname__}", {field: getattr(self, field) for field in fields}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event: the verdict, that time is up, or what cannot be mended by waiting."""
-        from aep_provider.hooks.aep import AepHook  # noqa: PLC0415  sensors import this module, at parse time too
+        """Yield one event: how the wait ended, or that the task has succeeded."""
+        # Sensors import this module, at parse time too: aiohttp can wait.
+        from aep_provider.triggers.poller import Seat, watched  # noqa: PLC0415
 
+        wait = RunWait(self.awaited())
+        seat = Seat(wait, self.poke_interval)
         try:
-            hook = AepHook(self.aep_conn_id, self.sandbox, caller=type(self).__name__)
-            async with await hook.async_client() as client:
-                yield TriggerEvent(await self._wait(client))
+            async with watched((self.aep_conn_id, self.sandbox), self._connect, seat):
+                ending = await self._ended(wait, seat)
         except AepError as error:
-            yield TriggerEvent({"event": EVENT_ERROR, "message": str(error), "final": error.final})
+            ending = Ending(Kind.ERROR, wait.verdicts, str(error), error.final)
+        yield self._event(ending)
 
-    async def _wait(self, client: AepAsyncClient) -> dict[str, Any]:
-        pause = FIRST_PAUSE_SECONDS
+    async def on_kill(self) -> None:
+        """Say that the runs go on."""
+        self.log.warning("The wait is over, but AEP cannot cancel runs: they go on")
+
+    def awaited(self) -> Awaited:
+        """Return what is waited for, with absolute moments."""
+        started = self.started
+        if started is None:
+            limit = getattr(self, "timeout_after", None)
+            net = self.timeout + net_seconds(self.poke_interval)
+            started = limit.timestamp() - net if isinstance(limit, datetime) else time.time()
+        return Awaited(
+            run_ids=tuple(self.run_ids),
+            flow_id=self.flow_id,
+            since=self.since,
+            started=started,
+            deadline=started + self.timeout,
+            grace=self.grace,
+            trouble=self.trouble_budget,
+        )
+
+    async def _connect(self) -> AepAsyncClient:
+        from aep_provider.hooks.aep import AepHook  # noqa: PLC0415
+
+        # What may pass is repeated by the poll itself, so that nobody waits for one who waits.
+        return await AepHook(self.aep_conn_id, self.sandbox, caller=type(self).__name__).async_client(attempts=1)
+
+    async def _ended(self, wait: RunWait, seat: Any) -> Ending:
+        self.log.info("Waiting for %s", wait.awaited.in_words())
         while True:
-            verdict, trouble = None, None
+            for note in wait.notes():
+                (self.log.warning if note.warning else self.log.info)("%s", note.text)
+            if ending := wait.ending(time.time()):
+                return ending
+            if seat.broken:
+                raise self._broken(seat.broken)
+            seat.news.clear()
             try:
-                verdict = await self._look(client)
-            except AepError as error:
-                if error.final:
-                    raise
-                self.log.warning("Looking for the run failed, trying again: %s", error)
-                trouble = str(error)
-            if verdict and verdict.state.has_ended:
-                return {"event": EVENT_ENDED, "verdict": verdict.as_json()}
-            if time.time() >= self.deadline:
-                return {"event": EVENT_TIMEOUT, "verdict": verdict.as_json() if verdict else None, "trouble": trouble}
-            await asyncio.sleep(min(pause, self.poke_interval, max(0.0, self.deadline - time.time())))
-            pause *= 2
+                async with asyncio.timeout(max(1.0, wait.awaited.deadline - time.time())):
+                    await seat.news.wait()
+            except TimeoutError:
+                continue
 
-    async def _look(self, client: AepAsyncClient) -> Verdict | None:
-        if self.run_id:
-            try:
-                answer = await client.get(flow_service.path_of(run.COLLECTION, self.run_id))
-            except AepNotFoundError as error:
-                # Runs appear minutes late, and not in lists alone.
-                self.log.info("The run has not appeared yet: %s", error)
-                return None
-            return judge(single(answer.body))
-        listing = flow_service_items_async(client, flow_service.path_of(run.COLLECTION), run.of_flow(str(self.flow_id)))
-        first = run.first_since([document async for document in listing], self.since)
-        return judge(first) if first else None
+    def _broken(self, error: Exception) -> AepError:
+        if isinstance(error, AepError):
+            return error
+        if type(error).__name__ == "AirflowNotFoundException":
+            return AepConfigError(f"There is no Airflow connection {self.aep_conn_id!r}.")
+        return AepError(f"The poll of AEP broke off ({type(error).__name__}: {error})")
+
+    def _event(self, ending: Ending) -> TriggerEvent:
+        tolerance = Tolerance(**self.tolerance) if self.tolerance is not None else None
+        if tolerance is None or ending.kind is not Kind.ENDED or not all(map(tolerance.bears, ending.verdicts)):
+            return TriggerEvent(ending.as_json())
+        run_ids = [verdict.run_id for verdict in ending.verdicts]
+        for verdict in ending.verdicts:
+            if verdict.rows_warned:
+                self.log.warning("%s", verdict.warning())
+        told: Any = {"return_value": run_ids[0] if self.single else run_ids, **arrived(ending.verdicts)}
+        return TaskSuccessEvent(xcoms=told)
 
 
-def checked_event(event: Any) -> tuple[str, Mapping[str, Any]]:
-    """
-    Return the kind of an event and the event, if it is one of ours; it has crossed the metadata database.
-
-    :raises AepAnswerError: if it is not.
-    """
-    if isinstance(event, Mapping) and event.get("event") in (EVENT_ENDED, EVENT_TIMEOUT, EVENT_ERROR):
-        return str(event["event"]), event
-    raise AepAnswerError(f"The wait for the flow run ended with an event that is not ours: {event!r}")
+def tolerance_fields(tolerance: Tolerance) -> dict[str, Any]:
+    """Return a tolerance in plain JSON types, for the trigger."""
+    return asdict(tolerance)

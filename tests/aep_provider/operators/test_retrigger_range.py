@@ -11,10 +11,11 @@ from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from airflow.sdk.module_loading import import_string
 
-from aep_provider.errors import AepError, AepRunFailedError
+from aep_provider.errors import AepError, AepRunFailedError, AepRunTimeoutError
 from aep_provider.operators import AepRetriggerFlowRunOperator
 from aep_provider.platform.client import AepClient
 from aep_provider.resources.run import window_of
+from aep_provider.resources.run_wait import Ending, Kind
 from aep_provider.verdict import RunState
 
 pytestmark = pytest.mark.slow
@@ -334,9 +335,9 @@ async def test_in_the_triggerer(again: Any, dataflow: Any, aep: Any) -> None:
 @pytest.mark.parametrize(
     ("event", "error", "message"),
     [
-        ({"event": "timeout", "verdict": None}, AepError, "did not end within 20 seconds"),
-        ({"event": "error", "message": "no way", "final": True}, AirflowFailException, "no way"),
-        ({"event": "mine"}, AepError, "not ours"),
+        (Ending(Kind.TIMEOUT, [], "Run r did not end").as_json(), AepRunTimeoutError, "did not end.*takes it over"),
+        (Ending(Kind.ERROR, [], "no way", final=True).as_json(), AirflowFailException, "no way"),
+        ({"ending": "mine"}, AepError, "not ours"),
     ],
 )
 def test_what_the_triggerer_may_tell_besides(again: Any, event: Any, error: Any, message: str) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 from airflow.sdk.module_loading import import_string
+from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
-from aep_provider.errors import AepAnswerError
-from aep_provider.triggers.flow_run import AepFlowRunTrigger, checked_event
-from aep_provider.verdict import RunState, verdict_of
+from aep_provider.resources.run_wait import Ending, Kind
+from aep_provider.triggers.flow_run import AepFlowRunTrigger
+from aep_provider.verdict import RunState
 
 GOOD = {
     "id": "r1", "flowId": "f1", "createdAt": 1_800_000_000_000,
@@ -24,24 +25,29 @@ GOOD = {
 
 def trigger(**changes: Any) -> AepFlowRunTrigger:
     values: dict[str, Any] = {
-        "aep_conn_id": "aep_default", "sandbox": None, "flow_id": "f1", "run_id": None, "since": 0, "poke_interval": 0.02,
-        "deadline": time.time() + 10, **changes,
+        "aep_conn_id": "aep_default", "sandbox": None, "flow_id": "f1", "run_ids": [], "poke_interval": 0.02, "timeout": 10,
+        "started": time.time(), **changes,
     }  # fmt: skip
     return AepFlowRunTrigger(**values)
 
 
-async def only_event(made: AepFlowRunTrigger) -> Any:
-    """The payload of the one event, as it comes out of the database."""
+async def event_of(made: AepFlowRunTrigger) -> TriggerEvent:
+    """The one event of a trigger that came out of the database."""
     path, kwargs = made.serialize()
     started_anew = import_string(path)(**json.loads(json.dumps(kwargs)))
     assert type(started_anew) is AepFlowRunTrigger
-    events = [json.loads(json.dumps(event.payload)) async for event in started_anew.run()]
+    events = [event async for event in started_anew.run()]
     assert len(events) == 1
     return events[0]
 
 
+async def ending_of(made: AepFlowRunTrigger) -> Ending:
+    """How the wait ended, as it comes out of the database."""
+    return Ending.of(json.loads(json.dumps((await event_of(made)).payload)))
+
+
 def test_it_crosses_the_database_whole() -> None:
-    made = trigger(sandbox="stage", run_id="r1", since=5)
+    made = trigger(sandbox="stage", run_ids=["r1"], since=5, tolerance={"rows": 3}, single=False)
     path, kwargs = made.serialize()
     assert path == "aep_provider.triggers.flow_run.AepFlowRunTrigger"
     assert import_string(path)(**kwargs).serialize() == (path, kwargs)
@@ -49,13 +55,36 @@ def test_it_crosses_the_database_whole() -> None:
 
 async def test_the_verdict_is_the_event(aep: Any) -> None:
     aep.answer("GET", "/runs", {"items": [], "_links": {}}, times=1)
+    aep.answer("GET", "/flows/f1", {"items": [{"id": "f1", "state": "enabled"}]})
     aep.answer("GET", "/runs", {"items": [GOOD], "_links": {}})
-    event = await only_event(trigger())
-    kind, told = checked_event(event)
-    verdict = verdict_of(told["verdict"])
-    assert kind == "ended"
-    assert verdict is not None
+    ending = await ending_of(trigger())
+    assert ending.kind is Kind.ENDED
+    (verdict,) = ending.verdicts
     assert (verdict.state, verdict.rows_read) == (RunState.SUCCEEDED, 3)
+
+
+async def test_a_plain_success_ends_the_task(aep: Any) -> None:
+    aep.answer("GET", "/runs/r1", {"items": [GOOD]})
+    event = await event_of(trigger(flow_id=None, run_ids=["r1"], tolerance={}))
+    assert isinstance(event, TaskSuccessEvent)
+    assert event.xcoms is not None
+    assert (event.xcoms["return_value"], event.xcoms["rows_read"], event.xcoms["state"]) == ("r1", 3, "succeeded")
+
+
+async def test_of_many_runs_the_ids_are_the_value(aep: Any) -> None:
+    aep.answer("GET", "/runs", {"items": [GOOD, {**GOOD, "id": "r2"}], "_links": {}})
+    event = await event_of(trigger(flow_id=None, run_ids=["r1", "r2"], tolerance={}, single=False))
+    assert isinstance(event, TaskSuccessEvent)
+    assert event.xcoms is not None
+    assert (event.xcoms["return_value"], event.xcoms["rows_read"]) == (["r1", "r2"], 6)
+
+
+@pytest.mark.parametrize(("rows", "ends_here"), [(0, False), (1, True)])
+async def test_what_is_not_borne_is_told_to_a_worker(aep: Any, rows: int, ends_here: bool) -> None:
+    metrics = {"statusSummary": {"status": "success"}, "recordSummary": {"inputRecordCount": 3, "outputRecordCount": 2}}
+    aep.answer("GET", "/runs", {"items": [{**GOOD, "metrics": metrics}], "_links": {}})
+    event = await event_of(trigger(tolerance={"rows": rows}))
+    assert isinstance(event, TaskSuccessEvent) is ends_here
 
 
 async def test_a_run_on_the_second_page_is_found(aep: Any) -> None:
@@ -63,62 +92,65 @@ async def test_a_run_on_the_second_page_is_found(aep: Any) -> None:
     link = {"next": {"href": "/runs?continuationToken=x"}}
     aep.answer("GET", "/runs", {"items": [later], "_links": link}, times=1)
     aep.answer("GET", "/runs", {"items": [GOOD], "_links": {}}, times=1)
-    assert (await only_event(trigger()))["verdict"]["run_id"] == "r1"
+    assert (await ending_of(trigger())).verdicts[0].run_id == "r1"
 
 
 async def test_time_is_up(aep: Any) -> None:
     aep.answer("GET", "/runs", {"items": [], "_links": {}})
-    assert await only_event(trigger(deadline=time.time() + 0.1)) == {
-        "event": "timeout",
-        "verdict": None,
-        "trouble": None,
-    }
+    aep.answer("GET", "/flows/f1", {"items": [{"id": "f1", "state": "enabled"}]})
+    ending = await ending_of(trigger(timeout=0.1))
+    assert (ending.kind, ending.verdicts) == (Kind.TIMEOUT, [])
+    assert "did not appear and end within 0 seconds. No run has appeared yet" in ending.message
 
 
 async def test_a_deadline_that_passed_while_nobody_watched_still_gets_one_look(aep: Any) -> None:
+    """The triggerer was away for an hour."""
     aep.answer("GET", "/runs", {"items": [GOOD], "_links": {}})
-    assert (await only_event(trigger(deadline=time.time() - 3600)))["event"] == "ended"
+    ended_long_ago = trigger(started=time.time() - 50, timeout=10)
+    assert (await ending_of(ended_long_ago)).kind is Kind.ENDED
 
 
 async def test_a_run_that_goes_on_is_told_when_time_is_up(aep: Any) -> None:
     going_on = {**GOOD, "metrics": {"statusSummary": {"status": "inProgress"}}}
     aep.answer("GET", "/runs", {"items": [going_on], "_links": {}})
-    event = await only_event(trigger(deadline=time.time() - 1))
-    assert (event["event"], event["verdict"]["state"]) == ("timeout", "running")
+    aep.answer("GET", "/runs/r1", {"items": [going_on]})
+    ending = await ending_of(trigger(timeout=0.1))
+    assert (ending.kind, ending.verdicts[0].state) == (Kind.TIMEOUT, "running")
 
 
 async def test_a_run_that_is_not_known_yet_is_waited_for(aep: Any) -> None:
     aep.answer("GET", "/runs/r1", {}, status=404, times=30)
     aep.answer("GET", "/runs/r1", {"items": [GOOD]})
-    assert (await only_event(trigger(flow_id=None, run_id="r1", poke_interval=0.001)))["event"] == "ended"
+    assert (await ending_of(trigger(flow_id=None, run_ids=["r1"], poke_interval=0.001))).kind is Kind.ENDED
 
 
 async def test_a_list_that_is_not_there_is_an_error(aep: Any) -> None:
     aep.answer("GET", "/runs", {}, status=404)
-    event = await only_event(trigger())
-    assert (event["event"], event["final"]) == ("error", True)
+    ending = await ending_of(trigger())
+    assert (ending.kind, ending.final) == (Kind.ERROR, True)
 
 
 async def test_transient_trouble_is_borne_and_then_forgotten(aep: Any, no_waits: None) -> None:
     for _ in range(2):
-        aep.answer("GET", "/runs", {"unexpected": 1}, times=12)
-        aep.answer("GET", "/runs", {"items": [], "_links": {}}, times=1)
-    aep.answer("GET", "/runs", {"items": [GOOD], "_links": {}})
-    assert (await only_event(trigger(poke_interval=0.001)))["event"] == "ended"
+        aep.answer("GET", "/runs/r1", {"unexpected": 1}, times=12)
+        aep.answer("GET", "/runs/r1", {}, status=404, times=1)
+    aep.answer("GET", "/runs/r1", {"items": [GOOD], "_links": {}})
+    ending = await ending_of(trigger(flow_id=None, run_ids=["r1"], poke_interval=0.001))
+    assert ending.kind is Kind.ENDED
 
 
 async def test_endless_trouble_is_borne_until_time_is_up_and_told(aep: Any, no_waits: None) -> None:
     aep.answer("GET", "/runs", {"unexpected": 1})
-    event = await only_event(trigger(poke_interval=0.001, deadline=time.time() + 0.5))
-    assert (event["event"], event["verdict"]) == ("timeout", None)
-    assert "GET" in event["trouble"]
+    ending = await ending_of(trigger(poke_interval=0.001, timeout=0.5))
+    assert (ending.kind, ending.verdicts) == (Kind.TIMEOUT, [])
+    assert "The last look failed" in ending.message
     assert len([seen for seen in aep.seen if seen.path.endswith("/runs")]) > 11
 
 
 async def test_what_cannot_pass_is_an_error_at_once(aep: Any, secrets: list[str]) -> None:
     aep.answer("GET", "/runs", {"title": f"no, {secrets[0]}"}, status=403)
-    event = await only_event(trigger())
-    assert (event["event"], event["final"]) == ("error", True)
+    ending = await ending_of(trigger())
+    assert (ending.kind, ending.final) == (Kind.ERROR, True)
     assert len([seen for seen in aep.seen if seen.path.endswith("/runs")]) == 1
 
 
@@ -126,19 +158,31 @@ async def test_a_wrong_connection_is_an_error(set_connection: Any, secrets: list
     set_connection(
         "aep_default", conn_type="aep", host="http://evil.example", login="x", password=secrets[0], extra="{}"
     )
-    event = await only_event(trigger())
-    assert (event["event"], event["final"]) == ("error", True)
-    assert secrets[0] not in json.dumps(event)
+    ending = await ending_of(trigger())
+    assert (ending.kind, ending.final) == (Kind.ERROR, True)
+    assert secrets[0] not in json.dumps(ending.as_json())
+
+
+async def test_no_connection_is_an_error_that_names_it() -> None:
+    ending = await ending_of(trigger(aep_conn_id="aep_nowhere"))
+    assert (ending.kind, ending.final) == (Kind.ERROR, True)
+    assert "aep_nowhere" in ending.message
+
+
+async def test_a_killed_wait_says_that_the_run_goes_on(capfd: pytest.CaptureFixture[str]) -> None:
+    await trigger().on_kill()
+    assert "AEP cannot cancel runs: they go on" in "".join(capfd.readouterr())
 
 
 async def test_another_sandbox_is_asked(aep: Any) -> None:
     aep.answer("GET", "/runs", {"items": [GOOD], "_links": {}})
-    await only_event(trigger(sandbox="stage"))
+    await ending_of(trigger(sandbox="stage"))
     assert {seen.headers["x-sandbox-name"] for seen in aep.seen if seen.path.endswith("/runs")} == {"stage"}
 
 
 async def test_nothing_is_left_open_when_it_is_cancelled(aep: Any) -> None:
     aep.answer("GET", "/runs", {"items": [], "_links": {}})
+    aep.answer("GET", "/flows/f1", {"items": [{"id": "f1", "state": "enabled"}]})
 
     async def watch() -> None:
         async for _ in trigger(poke_interval=60).run():
@@ -161,6 +205,7 @@ async def test_nothing_is_left_open_when_it_is_cancelled(aep: Any) -> None:
 async def test_the_loop_is_not_blocked(aep: Any) -> None:
     """Airflow warns at 0.2 seconds; a token is fetched on the way."""
     aep.answer("GET", "/runs", {"items": [], "_links": {}}, times=3)
+    aep.answer("GET", "/flows/f1", {"items": [{"id": "f1", "state": "enabled"}]})
     aep.answer("GET", "/runs", {"items": [GOOD], "_links": {}})
     longest = 0.0
     ended = False
@@ -173,13 +218,7 @@ async def test_the_loop_is_not_blocked(aep: Any) -> None:
             longest = max(longest, time.monotonic() - before)
 
     ticking = asyncio.create_task(tick())
-    await only_event(trigger())
+    await ending_of(trigger())
     ended = True
     await ticking
     assert longest < 0.2
-
-
-@pytest.mark.parametrize("event", [None, 5, "ended", [], {}, {"event": None}, {"event": "success"}, {"verdict": {}}])
-def test_an_event_that_is_not_ours_is_refused(event: Any) -> None:
-    with pytest.raises(AepAnswerError):
-        checked_event(event)
