@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import threading
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
@@ -25,6 +26,8 @@ class Gate:
         self.plan: list[Literal["before", "after", ""]] = []
         self.killed: list[int] = []
         self.posted = 0
+        self.seen: list[tuple[float, str, str]] = []
+        """When (epoch seconds) who asked for which path, with its query; who is the end of the User-Agent."""
         self._upstream = urlsplit(upstream).netloc
         self._lock = threading.Lock()
         gate = self
@@ -48,6 +51,8 @@ class Gate:
 
     def handle(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+        who = (request.headers.get("User-Agent") or "").rpartition(" ")[2]
+        self.seen.append((time.time(), who, request.path))
         fate = ""
         if request.command == "POST" and request.path.rstrip("/").endswith("/flowservice/runs"):
             with self._lock:

@@ -1,0 +1,239 @@
+"""A thousand waits in a real triggerer: what they cost AEP, how soon each end is seen, and that none is lost or told twice."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aep_provider.platform.client import AepClient
+from aep_provider.platform.settings import AepSettings
+from aep_provider.resources import flow_service
+from aep_provider.resources.authentication import SourceLogin, credentials
+from aep_provider.resources.chain import ensure_dataflow
+from aep_provider.resources.check import DataflowRequest
+from aep_provider.resources.connection import BaseConnection
+from aep_provider.resources.connectors import connector
+from aep_provider.resources.ensure import ensure
+from aep_provider.resources.facts import Facts
+from aep_provider.resources.target import SchemaChoice
+from aep_provider.verdict import judge
+
+from .estate import Estate, postgres, postgres_is_there
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+INTERVAL = 5.0
+FIRST_ROW = int(datetime(2026, 1, 1).timestamp())
+DAG_FILE = """\
+import json
+from pathlib import Path
+
+from airflow.sdk import DAG
+
+from aep_provider.sensors import AepFlowRunSensor
+
+with DAG("waits", schedule=None, max_active_tasks=5000, default_args={{"retries": 0}}):
+    for number, run_id in enumerate(json.loads(Path({ids!r}).read_text())):
+        AepFlowRunSensor(task_id=f"wait_{{number}}", run_id=run_id, poke_interval={interval}, timeout=900)
+"""
+CAPACITY = {
+    "AIRFLOW__TRIGGERER__CAPACITY": "2000",
+    "AIRFLOW__TRIGGERER__MAX_TRIGGER_TO_SELECT_PER_LOOP": "2000",
+    "AIRFLOW__SCHEDULER__MAX_TIS_PER_QUERY": "0",
+}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.service)])
+def database(request: pytest.FixtureRequest, demand: Callable[[bool, str], None]) -> Iterator[str | None]:
+    if request.param == "sqlite":
+        yield None
+        return
+    demand(postgres_is_there(), "no PostgreSQL on 127.0.0.1 lets the user postgres in")
+    with postgres() as address:
+        yield address
+
+
+class Waits:
+    """Runs of the local AEP that end at random moments, and a task that waits for each."""
+
+    def __init__(self, folder: Path, database: str | None, count: int) -> None:
+        tables = folder / "tables"
+        tables.mkdir()
+        rows = "".join(f"row-{n},{datetime.fromtimestamp(FIRST_ROW + n):%Y-%m-%d %H:%M:%S}\n" for n in range(count))
+        for table in ("good", "bad"):
+            (tables / f"{table}.csv").write_text(f"sys_id,sys_updated_at\n{rows}")
+        self.estate = Estate(
+            folder / "estate", tables, database=database, platform=["--assume", "run_appears_after_seconds=1"]
+        )
+        self.estate.environment |= CAPACITY
+        self.count = count
+        self.ids: list[str] = []
+
+    def start(self) -> None:
+        """Start everything but the runs, which have yet to be posted for Airflow to know their ids."""
+        self.estate.start()
+
+    def post(self, within: tuple[float, float]) -> None:
+        """Post runs that begin at random moments, so many seconds from now; one in thirty fails."""
+        chance = random.Random(7)
+        settings = AepSettings.parse(
+            gateway=self.estate.aep_url, token_url=f"{self.estate.aep_url}/ims/token/v3", ims_org_id="LOCAL@AdobeOrg",
+            client_id="c", client_secret="estate-secret",
+        )  # fmt: skip
+        with AepClient(settings) as client:
+            flows = {table: self._flow(client, table) for table in ("good", "bad")}
+            (self.estate.tables / "bad.csv").unlink()
+            now = time.time()
+            for number in range(self.count):
+                start = FIRST_ROW + number
+                params = {
+                    "startTime": int(now + chance.uniform(*within)), "windowStartTime": start, "windowEndTime": start + 1,
+                    "deltaColumn": {"name": "sys_updated_at"},
+                }  # fmt: skip
+                body = {"flowId": flows["bad" if number % 30 == 7 else "good"], "params": params}
+                answer = client.post(flow_service.path_of("runs"), json=body).body
+                self.ids.append(answer["items"][0]["id"])
+        ids = self.estate.folder / "ids.json"
+        ids.write_text(json.dumps(self.ids))
+        (self.estate.dags / "waits.py").write_text(DAG_FILE.format(ids=str(ids), interval=INTERVAL))
+
+    def _flow(self, client: AepClient, table: str) -> str:
+        system = connector("servicenow")
+        login = SourceLogin("aep_source_servicenow", "https://dev1.service-now.example", "ann", "right")
+        base = BaseConnection(
+            client, name="waits", connector=system, credentials=credentials(client, system, login, None)
+        )
+        request = DataflowRequest(
+            table, system, table, SchemaChoice(title=table), frequency="on_demand", delta_column="sys_updated_at"
+        )
+        flow_id = ensure_dataflow(Facts(client), request, ensure(base).id).flow_id
+        self.estate.until(
+            lambda: flow_service.read(client, "flows", flow_id)["state"] == "enabled",
+            f"the flow of {table} is ready",
+            30,
+        )
+        return flow_id
+
+    def trigger(self) -> None:
+        self.estate.known("waits")
+        self.estate.unpause("waits")
+        self.estate.api("POST", "/dags/waits/dagRuns", {"logical_date": None})
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """All task instances, page by page."""
+        found: list[dict[str, Any]] = []
+        while True:
+            path = f"/dags/waits/dagRuns/~/taskInstances?limit=100&offset={len(found)}"
+            page = self.estate.api("GET", path)["task_instances"]
+            found += page
+            if not page:
+                return found
+
+    def count_of(self, state: str) -> int:
+        """How many task instances are in a state; one request, for Airflow has its hands full."""
+        path = f"/dags/waits/dagRuns/~/taskInstances?limit=1&state={state}"
+        return int(self.estate.api("GET", path)["total_entries"])
+
+    def have_ended(self) -> Counter[str] | None:
+        """How many tasks ended in which state, None as long as the DAG run goes on."""
+        (run,) = self.estate.runs("waits")
+        return None if run["state"] not in ("success", "failed") else Counter(str(task["state"]) for task in self.tasks())
+
+    def runs(self) -> dict[str, dict[str, Any]]:
+        """AEP's documents, by id."""
+        found: dict[str, dict[str, Any]] = {}
+        for start in range(0, len(self.ids), 100):
+            wanted = ",".join(self.ids[start : start + 100])
+            listed = self.estate.aep("GET", "/flowservice/runs", params={"property": f"id=={wanted}", "limit": "100"})
+            found |= {run["id"]: run for run in listed["items"]}
+        return found
+
+    def fired(self) -> dict[str, list[float]]:
+        """When (epoch seconds) the trigger of each task fired, from Airflow's logs."""
+        found: dict[str, list[float]] = {}
+        for log in (self.estate.folder / "home" / "logs").glob("dag_id=waits/**/*.trigger.*.log"):
+            task = re.search(r"task_id=(wait_\d+)", str(log))
+            assert task
+            for line in log.read_text().splitlines():
+                told = json.loads(line)
+                if told.get("event") == "Trigger fired event":
+                    at = datetime.fromisoformat(told["timestamp"].replace("Z", "+00:00")).timestamp()
+                    found.setdefault(task[1], []).append(at)
+        return found
+
+    def requests(self) -> list[float]:
+        """When (epoch seconds) the triggerer asked AEP."""
+        seen = self.estate.gate.seen
+        return [at for at, who, path in seen if who == "AepFlowRunTrigger" and "/flowservice/" in path]
+
+
+@pytest.fixture
+def make_waits(tmp_path: Path) -> Iterator[Callable[..., Waits]]:
+    made: list[Waits] = []
+
+    def make(database: str | None, count: int) -> Waits:
+        made.append(Waits(tmp_path, database, count))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.estate.stop()
+
+
+def test_many_waits(make_waits: Callable[..., Waits], database: str | None) -> None:
+    waits = make_waits(database, 1000 if database else 200)
+    waits.start()
+    waits.post((60, 150))
+    waits.trigger()
+    waits.estate.until(lambda: waits.count_of("deferred") > waits.count * 0.9, "the tasks wait", 120)
+    started = time.time()
+    states = waits.estate.until(waits.have_ended, "all have ended", 400)
+    runs = {run_id: judge(run) for run_id, run in waits.runs().items()}
+    failed = {run_id for run_id, verdict in runs.items() if verdict.state == "failed"}
+    assert len(runs) == waits.count
+    assert states == {"success": waits.count - len(failed), "failed": len(failed)}
+    for task in waits.tasks():
+        run_id = waits.ids[int(task["task_id"].removeprefix("wait_"))]
+        assert task["state"] == ("failed" if run_id in failed else "success")
+        assert task["try_number"] == 1
+    asked = waits.requests()
+    times = [at for at in asked if at > started]
+    most = max(sum(begin <= at < begin + INTERVAL for at in times) for begin in times)
+    fired = waits.fired()
+    assert {len(moments) for moments in fired.values()} == {1}
+    late = sorted(
+        moments[0] - (runs[waits.ids[int(task.removeprefix("wait_"))]].completed_at or 0) / 1000
+        for task, moments in fired.items()
+    )
+    print(f"{waits.count} waits, {len(asked)} requests, at most {most} in an interval; seen after {late[len(late) // 2]:.1f} s "
+          f"(median), {late[int(len(late) * 0.99) - 1]:.1f} s (99 %), {late[-1]:.1f} s (all)")  # fmt: skip
+    assert most <= 10
+    assert late[int(len(late) * 0.99) - 1] <= INTERVAL + 1
+    output = waits.estate.children["triggerer"].output()
+    assert "blocked" not in output, output[-3000:]
+
+
+def test_a_triggerer_that_is_killed(make_waits: Callable[..., Waits], database: str | None) -> None:
+    """What it saw before it told of it is seen again by the next one; what was told is not told again."""
+    waits = make_waits(database, 300 if database else 100)
+    waits.start()
+    waits.post((50, 100))
+    waits.trigger()
+    waits.estate.until(lambda: waits.count_of("success") >= waits.count // 10, "some have ended", 240)
+    waits.estate.kill("triggerer")
+    assert waits.count_of("deferred") > 0
+    waits.estate.start_part("triggerer")
+    states = waits.estate.until(waits.have_ended, "all have ended", 300)
+    runs = {run_id: judge(run) for run_id, run in waits.runs().items()}
+    failed = sum(verdict.state == "failed" for verdict in runs.values())
+    assert states == {"success": waits.count - failed, "failed": failed}
+    assert {task["try_number"] for task in waits.tasks()} == {1}
