@@ -100,6 +100,8 @@ def supervise(given: argparse.Namespace, console: Console) -> None:
         port = free_port(given.port)
         url = f"http://127.0.0.1:{port}"
         environment = airflow_environment(given.home, port=port)
+        # The local AEP has no pages: links to Adobe's would lead nowhere.
+        environment |= {f"AIRFLOW__AEP__{page}_URL": "" for page in ("FLOW", "FLOW_RUN", "DATASET")}
         logs = given.home / "logs"
         aep = local_aep.start(given.tables, given.state, port=free_port(given.aep_port))
         children = [aep.child]

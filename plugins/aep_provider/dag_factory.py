@@ -17,9 +17,11 @@ from aep_provider.dataflows.load import load_spec, refuse_clashes, spec_files, w
 from aep_provider.dataflows.spec import DataflowSpec, Schedule
 from aep_provider.errors import AepConfigError
 from aep_provider.operators import AepCreateFlowRunOperator, AepEnsureDataflowOperator
+from aep_provider.retries import AepRetryPolicy
 
 log = logging.getLogger(__name__)
 
+DAY_SECONDS = 86_400.0
 BATCHES_A_DAY = 90
 """How many batches a day AEP's guardrail names for a sandbox (contract 3.8)."""
 
@@ -27,6 +29,15 @@ BATCHES_A_DAY = 90
 def dataflow_asset(sandbox: str, dataset: str) -> Asset:
     """Return the asset that stands for a dataset; every window that is loaded into it is an event of it."""
     return Asset(f"aep://{quote(sandbox, safe='')}/{quote(dataset, safe='')}")
+
+
+def watch_asset(sandbox: str) -> Asset:
+    """
+    Return the asset that stands for the watch over a sandbox's flows; what it remembers is kept with it.
+
+    Its URI has one part more than any dataset's: in those a slash of the name is quoted.
+    """
+    return Asset(f"aep://{quote(sandbox, safe='')}/watch/flow-runs")
 
 
 def dataflow_dags(folder: Path, root: Path | None = None) -> dict[str, DAG]:
@@ -79,6 +90,7 @@ def dataflow_dag(spec: DataflowSpec) -> DAG:
         default_args={
             "retries": policy.retries,
             "retry_delay": timedelta(seconds=policy.retry_delay),
+            "retry_policy": _retry_policy(policy.retry_delay),
             "aep_conn_id": spec.aep_conn_id,
             "sandbox": spec.sandbox,
             **({"pool": policy.pool} if policy.pool else {}),
@@ -97,6 +109,8 @@ def dataflow_dag(spec: DataflowSpec) -> DAG:
             force=dag.param("force"),
             max_rejected_rows=dag.param("max_rejected_rows"),
             max_rejected_percent=dag.param("max_rejected_percent"),
+            accept_empty=policy.accept_empty,
+            accept_partial=policy.accept_partial,
             poll_interval=policy.poll_interval,
             timeout=policy.timeout,
             settle_seconds=policy.settle,
@@ -105,6 +119,12 @@ def dataflow_dag(spec: DataflowSpec) -> DAG:
             outlets=[asset],
         )
     return dag
+
+
+def _retry_policy(retry_delay: float) -> AepRetryPolicy:
+    """What may pass by itself waits as long as a failed run at first, and then longer."""
+    first = min(max(1.0, retry_delay), DAY_SECONDS)
+    return AepRetryPolicy(first_delay=first, max_delay=max(first, AepRetryPolicy.max_delay))
 
 
 def batch_warnings(specs: Iterable[DataflowSpec]) -> dict[str, str]:

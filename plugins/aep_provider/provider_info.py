@@ -56,5 +56,10 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         ],
+        "extra-links": [
+            "aep_provider.links.AepDatasetLink",
+            "aep_provider.links.AepFlowLink",
+            "aep_provider.links.AepFlowRunLink",
+        ],
         "cli": ["aep_provider.cli.definition.get_commands"],
     }

@@ -50,6 +50,7 @@ class Verdict:
 
     run_id: str
     flow_id: str
+    """Empty where AEP does not tell it."""
     state: RunState
     status: str
     """AEP's own word."""
@@ -84,7 +85,8 @@ class Verdict:
         if self.rows_warned:
             counts += f", {self.rows_warned} written with warnings"
         why = f". {'; '.join(self.reasons[:3])}" if self.reasons else ""
-        return f"Run {self.run_id} of flow {self.flow_id} {self.state} ({self.status}): rows {counts}{why}"
+        of = f" of flow {self.flow_id}" if self.flow_id else ""
+        return f"Run {self.run_id}{of} {self.state} ({self.status}): rows {counts}{why}"
 
     def warning(self) -> str | None:
         """Return what to say of rows that landed, but not as they should be; None if there are none."""
@@ -155,7 +157,7 @@ def judge(run: Mapping[str, Any]) -> Verdict:
         state = RunState.PARTIAL
     return Verdict(
         run_id=str(run.get("id")),
-        flow_id=str(run.get("flowId")),
+        flow_id=one_line(run.get("flowId") or "", 200),
         state=state,
         status=one_line(status, 100),
         rows_read=read,

@@ -9,19 +9,25 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .conftest import Inside
+from .conftest import FLOW, Inside
 from .lake import Lake, batch_id, counts, field, status
 
 EXPORT = "/data/foundation/export"
+RUNS = f"{FLOW}/runs"
 OPTIONS = {"errorDiagnosticsEnabled": True, "partialIngestionPercent": 50}
 
 
 @pytest.fixture
-def lake(inside: Callable[..., Inside], tmp_path: Path) -> Lake:
+def lake_tables(tmp_path: Path) -> Path:
     tables = tmp_path / "tables"
     tables.mkdir()
     (tables / "t.csv").write_text("n,name\n1,a\nx,b\n3,c\n", encoding="utf-8")
-    platform = inside(tables=tables)
+    return tables
+
+
+@pytest.fixture
+def lake(inside: Callable[..., Inside], lake_tables: Path) -> Lake:
+    platform = inside(tables=lake_tables)
     return Lake(platform, platform.client())
 
 
@@ -39,9 +45,14 @@ def rebased(href: str) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
-def test_following_the_links_to_the_rejected_rows(lake: Lake) -> None:
-    run, _ = run_once(lake, **OPTIONS)
-    assert (status(run), counts(run)) == ("success", (3, 2, 1))
+@pytest.mark.parametrize(("percent", "ended"), [(50, ("success", (3, 2, 1))), (5, ("failed", (3, 0, 1)))])
+def test_following_the_links_to_the_rejected_rows(
+    lake: Lake, percent: int, ended: tuple[str, tuple[int, int, int]]
+) -> None:
+    """A run that failed as a whole, for too many rows were rejected, says no less of them."""
+    run, dataset = run_once(lake, errorDiagnosticsEnabled=True, partialIngestionPercent=percent)
+    assert (status(run), counts(run)) == ended
+    assert len(lake.files(dataset)) == (ended[0] == "success")
     manifest = run["activities"][1]["statusSummary"]["extensions"]["manifest"]
     listing = lake.ok("GET", rebased(manifest["failedRecords"]))
     assert listing["_page"] == {"count": 1, "limit": 100}
@@ -49,13 +60,46 @@ def test_following_the_links_to_the_rejected_rows(lake: Lake) -> None:
     content = lake.client.get(rebased(entry["_links"]["self"]["href"]))
     assert len(content.content) == int(entry["length"])
     (line,) = content.text.splitlines()
-    assert json.loads(line)["row"] == {"n": "x", "name": "b"}
+    told = json.loads(line)
+    assert told["row"] == {"n": "x", "name": "b"}
+    assert [(error["code"], error["column"].rpartition(".")[2]) for error in told["_errors"]] == [
+        ("MAPPER-3700-400", "n")
+    ]
     samples = lake.client.get(rebased(manifest["sampleErrors"]))
     assert samples.text.splitlines() == [line]
     assert lake.ok("GET", f"{EXPORT}/batches/{batch_id(run)}/failed")["data"] == [entry]
     batch = lake.batch(run)
     assert batch["errors"][-1]["recordCount"] == 1
     assert batch["metrics"]["failedRecordCount"] == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "served"),
+    [
+        ("row_error_samples.json", "row_error_samples.json"),
+        ("row_errors_sample.json", "row_errors_sample.json"),
+        ("absent", None),
+    ],
+)
+def test_the_sample_file_has_either_published_name_or_is_not_there(
+    inside: Callable[..., Inside], lake_tables: Path, setting: str, served: str | None
+) -> None:
+    platform = inside(tables=lake_tables, assume={"sample_errors_file": setting})
+    lake = Lake(platform, platform.client())
+    run, _ = run_once(lake, errorDiagnosticsEnabled=True, partialIngestionPercent=5)
+    (listed,) = lake.runs(run["flowId"])
+    assert listed == run == lake.ok("GET", f"{RUNS}/{run['id']}")["items"][0]
+    manifest = run["activities"][1]["statusSummary"]["extensions"]["manifest"]
+    (entry,) = lake.ok("GET", rebased(manifest["failedRecords"]))["data"]
+    rejected = lake.client.get(rebased(entry["_links"]["self"]["href"])).text
+    assert len(rejected.splitlines()) == 1
+    path = f"{EXPORT}/batches/{batch_id(run)}/meta"
+    assert ("sampleErrors" in manifest) is (served is not None)
+    if served is not None:
+        assert manifest["sampleErrors"] == f"https://platform.adobe.io{path}?path={served}"
+        assert lake.client.get(rebased(manifest["sampleErrors"])).text == rejected
+    for name in {"row_error_samples.json", "row_errors_sample.json"} - {served}:
+        assert lake.client.get(path, params={"path": name}).status_code == 404, "who builds the link finds nothing"
 
 
 def test_many_rejected_rows_are_listed_page_by_page(inside: Callable[..., Inside], tmp_path: Path) -> None:

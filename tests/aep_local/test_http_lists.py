@@ -316,6 +316,41 @@ def test_a_filter_by_the_name_of_a_source_or_target(
     assert len(aep.get(LIST, params={"property": "name==a"}).json()["items"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("setting", "found"), [("works", ["b", "a"]), ("ignored", ["c", "b", "a"]), ("empty", []), ("refused", None)]
+)
+def test_a_filter_of_several_values_in_the_list_of_flows(
+    inside: Callable[..., Any], setting: str, found: list[str] | None
+) -> None:
+    aep = inside(assume={"several_values_filter": setting}).client()
+    chain = Chain(aep)
+    body = chain.flow_body()
+    ids = {name: chain.post(f"{FLOW}/flows", body | {"name": name})["id"] for name in "abc"}
+
+    def flows(*conditions: str, **query: str) -> httpx.Response:
+        return aep.get(f"{FLOW}/flows", params=[*(("property", each) for each in conditions), *query.items()])
+
+    def names(answer: httpx.Response) -> list[str]:
+        assert answer.status_code == 200, answer.text
+        return [item["name"] for item in answer.json()["items"]]
+
+    for condition in (f"id=={ids['a']},{ids['b']}", "name==a,b", 'name=="a","b"', "name==b,a,nobody"):
+        answers = [flows(condition), aep.post(f"{FLOW}/flows/search", json={"queryString": f"property={condition}"})]
+        for answer in answers:
+            if found is None:
+                assert (answer.status_code, code(answer)) == (400, "1454"), answer.text
+            else:
+                assert names(answer) == found, condition
+    if found is not None:
+        assert flows("name==a,b", count="true").json() == {"count": len(found)}
+        assert names(flows("name==a,b", "name!=b")) == [name for name in found if name != "b"], "the other one holds"
+    assert names(flows(f"id=={ids['a']}")) == ["a"], "one value always works"
+    assert names(flows('name=="a,b"')) == [], "and a comma in quotes makes no two of it"
+    assert names(flows("name!=a,b")) == ["c"]
+    chain.connection(name="z")
+    assert len(aep.get(LIST, params={"property": "name==base,z"}).json()["items"]) == 2, "nor is it other lists' matter"
+
+
 @pytest.mark.parametrize(("setting", "found"), [("exact", ["Some"]), ("insensitive", ["some", "Some"])])
 def test_the_case_of_texts_in_filters(inside: Callable[..., Any], setting: str, found: list[str]) -> None:
     aep = inside(assume={"filter_case": setting}).client()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from aep_local.core.settings import Settings
 from aep_local.core.store import Store
+from aep_local.rows.tables import TableFolder
 
 from .conftest import FLOW, Inside, code
 from .lake import STARTED, Lake, batch_id, counts, status
@@ -41,7 +43,7 @@ class OnDemand:
         self.table.write_text(rows)
         self.client = client
         self.lake = Lake(platform, client)
-        schema = self.lake.schema({"n": WHOLE, "name": TEXT})
+        schema = self.lake.schema({"n": WHOLE, "name": TEXT}, title=table.stem)
         base = self.lake.base()
         columns = more.pop("columns", None) or self.lake.columns(base, table.stem)
         mappings = self.lake.same(["n", "name"])
@@ -114,10 +116,11 @@ def demand(runner: Inside, tables: Path, org: str) -> Any:
 def switched(inside: Start, tmp_path: Path) -> Callable[..., OnDemand]:
     """A flow on demand on a platform with other switches."""
 
-    def make(*, rows: str = ROWS, schedule: Any = FAR, **settings: Any) -> OnDemand:
+    def make(*, rows: str = ROWS, schedule: Any = FAR, options: Any = None, **settings: Any) -> OnDemand:
         (tmp_path / "tables").mkdir(exist_ok=True)
         platform = inside(tables=tmp_path / "tables", **settings)
-        return OnDemand(platform, platform.client(), tmp_path / "tables" / "t.csv", rows, schedule=schedule)
+        table = tmp_path / "tables" / "t.csv"
+        return OnDemand(platform, platform.client(), table, rows, schedule=schedule, options=options)
 
     return make
 
@@ -532,12 +535,48 @@ def test_lists_have_a_posted_run_late(
 ) -> None:
     """100 hours are six minutes on this platform's scale; later than that no other test's flow may become due."""
     flow = switched(assume={"run_appears_after_seconds": hours * HOUR})
-    id = flow.posted()
-    assert flow.run(id)["id"] == id, "it is there, and it may end before any list has it"
-    assert [run["id"] for run in flow.lake.runs(flow.id)] == ([] if hours else [id])
-    assert flow.client.get(RUNS, params={"count": "true"}).json() == {"count": 0 if hours else 1}
+    ids = [flow.posted(), flow.posted(MIDNIGHT + HOUR)]
+    for id in ids:
+        assert flow.client.get(f"{RUNS}/{id}").status_code == 200, "it is there at once"
+        assert flow.run(id)["id"] == id, "and it may end before any list has it"
+
+    def listed(condition: str) -> list[str]:
+        found = flow.lake.ok("GET", RUNS, params={"property": condition})["items"]
+        searched = flow.lake.ok("POST", f"{RUNS}/search", {"queryString": f"property={condition}"})["items"]
+        assert found == searched
+        return [run["id"] for run in found]
+
+    conditions = (
+        f"flowId=={flow.id}",
+        f"id=={ids[0]},{ids[1]}",
+        f"id=={ids[1]},{ids[0]},{GONE}",
+        f"flowId==x,{flow.id}",
+    )
+    for condition in conditions:
+        assert listed(condition) == ([] if hours else ids[::-1]), condition
+    assert listed(f"id=={ids[0]}") == ([] if hours else ids[:1])
+    assert flow.client.get(RUNS, params={"count": "true"}).json() == {"count": 0 if hours else 2}
     later(monkeypatch, HOUR / 10 + 1)
-    assert [run["id"] for run in flow.lake.runs(flow.id)] == [id]
+    for condition in conditions:
+        assert listed(condition) == ids[::-1], condition
+
+
+def test_a_hundred_runs_by_their_ids_on_one_page(
+    switched: Callable[..., OnDemand], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = switched(assume={"run_appears_after_seconds": 100 * HOUR})
+    ids = [flow.posted(MIDNIGHT, MIDNIGHT) for _ in range(101)]
+    wanted = ids[:100]
+    query = {"property": "id==" + ",".join(wanted), "limit": 100}
+    assert flow.lake.ok("GET", RUNS, params=query) == {"items": [], "_links": {}}
+    assert {flow.run(id)["id"] for id in ids} == set(ids)
+    later(monkeypatch, HOUR / 10 + 1)
+    page = flow.lake.ok("GET", RUNS, params=query)
+    assert ([run["id"] for run in page["items"]], page["_links"]) == (wanted[::-1], {})
+    first = flow.lake.ok("GET", RUNS, params=query | {"limit": 60})
+    second = flow.lake.ok("GET", FLOW + first["_links"]["next"]["href"])
+    assert [run["id"] for each in (first, second) for run in each["items"]] == wanted[::-1]
+    assert flow.lake.ok("GET", RUNS, params={"property": query["property"], "count": "true"}) == {"count": 100}
 
 
 @pytest.mark.parametrize("setting", ["accepted", "refused"])
@@ -630,3 +669,207 @@ def test_a_filter_by_a_runs_window(switched: Callable[..., OnDemand], setting: s
         assert code(answer) == "1449"
     else:
         assert len(answer.json()["items"]) == found
+
+
+@pytest.mark.parametrize(("setting", "found"), [("works", "ab"), ("ignored", "abc"), ("empty", ""), ("refused", None)])
+def test_a_filter_of_several_values(switched: Callable[..., OnDemand], setting: str, found: str | None) -> None:
+    flows = {"a": switched(assume={"several_values_filter": setting, "run_appears_after_seconds": 0})}
+    client = flows["a"].client
+    for name in "bc":
+        flows[name] = OnDemand(flows["a"].lake.platform, client, flows["a"].table.with_name(f"{name}.csv"))
+    runs = {name: flow.run(flow.posted())["id"] for name, flow in flows.items()}
+
+    def asked(*conditions: str) -> httpx.Response:
+        return client.get(RUNS, params=[("property", each) for each in conditions])
+
+    for condition in (f"flowId=={flows['a'].id},{flows['b'].id}", f"id=={runs['b']},{runs['a']},{GONE}"):
+        searched = client.post(f"{RUNS}/search", json={"queryString": f"property={condition}"})
+        for answer in (asked(condition), searched):
+            if found is None:
+                assert (answer.status_code, code(answer)) == (400, "1454")
+            else:
+                assert [run["id"] for run in answer.json()["items"]] == [runs[name] for name in reversed(found)]
+    several = f"id=={runs['a']},{runs['b']}"
+    if found is not None:
+        also = asked(several, f"flowId=={flows['a'].id}").json()["items"]
+        assert [run["id"] for run in also] == [runs[name] for name in found if name == "a"], "the other filter holds"
+    for single in (f"flowId=={flows['c'].id}", f"id=={runs['c']}"):
+        assert [run["id"] for run in asked(single).json()["items"]] == [runs["c"]], "one value always works"
+
+
+# --- the order of the list
+
+
+@pytest.fixture
+def gates(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[threading.Event]]:
+    """A slow source: a window that starts at hour n is read once gate n is open. Two runs are read at a time."""
+    hours = [threading.Event() for _ in range(6)]
+    read = TableFolder.read
+
+    def slow(folder: TableFolder, table: str, columns: Any, delta: Any, start_ms: int, *rest: Any, **more: Any) -> Any:
+        hours[(start_ms // 1000 - MIDNIGHT) // HOUR].wait(timeout=60)
+        return read(folder, table, columns, delta, start_ms, *rest, **more)
+
+    monkeypatch.setattr(TableFolder, "read", slow)
+    yield hours
+    for each in hours:
+        each.set()
+
+
+def hourly(flow: OnDemand, count: int) -> list[str]:
+    """Runs of one hour each, the oldest first, once all are waiting for their source."""
+    ids = [flow.posted(MIDNIGHT + hour * HOUR, MIDNIGHT + (hour + 1) * HOUR) for hour in range(count)]
+    for id in ids:
+        flow.seen(id, lambda word: word == "inProgress")
+    return ids
+
+
+@pytest.mark.parametrize("setting", ["created", "updated"])
+def test_which_run_is_listed_first(
+    switched: Callable[..., OnDemand], gates: list[threading.Event], setting: str
+) -> None:
+    flow = switched(assume={"runs_order": setting, "run_appears_after_seconds": 0})
+    first, second = hourly(flow, 2)
+
+    def listed() -> list[str]:
+        found = flow.lake.runs(flow.id)
+        moments = [run["createdAt" if setting == "created" else "updatedAt"] for run in found]
+        assert moments == sorted(moments, reverse=True)
+        for query in ({"limit": 5}, {"property": f"id=={first},{second}"}, {"property": "flowId!=x"}):
+            assert flow.lake.ok("GET", RUNS, params=query)["items"] == found
+        assert flow.lake.ok("POST", f"{RUNS}/search", {"limit": 1000})["items"] == found
+        by_word = flow.lake.ok("GET", RUNS, params={"orderby": "createdAt"})["items"]
+        assert [run["id"] for run in by_word] in ([first, second], [second, first])
+        return [run["id"] for run in found]
+
+    assert listed() == [second, first]
+    gates[0].set()
+    flow.run(first)
+    assert listed() == ([second, first] if setting == "created" else [first, second])
+    gates[1].set()
+    flow.run(second)
+    assert listed() == [second, first]
+
+
+@pytest.mark.parametrize("continuation", ["self_contained", "position_only"])
+@pytest.mark.parametrize("setting", ["created", "updated"])
+def test_no_run_is_lost_or_repeated_for_being_updated_between_two_pages(
+    switched: Callable[..., OnDemand], gates: list[threading.Event], setting: str, continuation: str
+) -> None:
+    """Pages go on in the order that the list had when the first of them was read; what they show is of now."""
+    assume = {"runs_order": setting, "continuation": continuation, "run_appears_after_seconds": 0}
+    flow = switched(assume=assume)
+    ids = hourly(flow, 5)
+    gates[0].set()
+    flow.run(ids[0])
+    order = ids[::-1] if setting == "created" else [ids[0], *ids[:0:-1]]
+    query = [("property", f"flowId=={flow.id}"), ("limit", "2")]
+    page = flow.lake.ok("GET", RUNS, params=query)
+    assert [run["id"] for run in page["items"]] == order[:2]
+    for gate in gates:
+        gate.set()
+    for id in reversed(ids):
+        flow.run(id)
+    newer = flow.run(flow.posted(MIDNIGHT + 5 * HOUR, MIDNIGHT + 6 * HOUR))["id"]
+    found = []
+    while "next" in page["_links"]:
+        token = httpx.URL(page["_links"]["next"]["href"]).params["continuationToken"]
+        again = query if continuation == "position_only" else []
+        page = flow.lake.ok("GET", RUNS, params=[*again, ("continuationToken", token)])
+        found.append([run["id"] for run in page["items"]])
+        assert {status(run) for run in page["items"]} == {"success"}
+    assert found == [order[2:4], order[4:]], "neither the newer run nor one that ended since disturbs them"
+    whole = [run["id"] for run in flow.lake.runs(flow.id)]
+    assert (whole[0], sorted(whole)) == (newer, sorted([newer, *ids]))
+
+
+def test_a_token_of_one_order_is_none_of_the_other(inside: Start, tmp_path: Path, gates: list[threading.Event]) -> None:
+    (tmp_path / "tables").mkdir()
+    for gate in gates:
+        gate.set()
+    links = []
+    for order in ("created", "updated"):
+        assume = {"runs_order": order, "run_appears_after_seconds": 0}
+        platform = inside(tables=tmp_path / "tables", assume=assume)
+        flow = OnDemand(platform, platform.client(), tmp_path / "tables" / "t.csv")
+        for _ in range(2):
+            flow.posted()
+        links.append((flow, FLOW + flow.lake.ok("GET", RUNS, params={"limit": 1})["_links"]["next"]["href"]))
+    (created, its), (updated, other) = links
+    for client, link, status_code in (
+        (created.client, its, 200),
+        (updated.client, other, 200),
+        (created.client, other, 400),
+        (updated.client, its, 400),
+    ):
+        answer = client.get(link)
+        assert answer.status_code == status_code
+        assert status_code == 200 or code(answer) == "1454"
+
+
+# --- how a run's document is spelt
+
+
+@pytest.mark.parametrize("setting", ["none", "activites", "seconds", "unknown_word"])
+def test_quirks_of_a_runs_document(switched: Callable[..., OnDemand], setting: str) -> None:
+    assume = {"run_document_quirks": setting, "run_appears_after_seconds": 0, "post_runs_answer": "run"}
+    flow = switched(assume=assume)
+    answered = flow.post().json()
+    good = flow.run(answered["id"])
+    flow.table.unlink()
+    bad = flow.run(flow.post().json()["id"])
+    assert flow.lake.runs(flow.id) == [bad, good]
+    assert flow.lake.ok("POST", f"{RUNS}/search", {"limit": 9})["items"] == [bad, good]
+
+    activities = "activites" if setting == "activites" else "activities"
+    etag = "eTag" if setting == "activites" else "etag"
+    for run in (answered, good, bad):
+        assert {"activities", "activites", "etag", "eTag"} & set(run) == {activities, etag}
+        assert run[etag] == run["version"]
+    assert [len(run[activities]) for run in (answered, good, bad)] == [0, 2, 1]
+    assert batch_id({"activities": good[activities]})
+
+    unit = 1000 if setting == "seconds" else 1
+    for run in (answered, good, bad):
+        for part in (run["metrics"], *run[activities]):
+            moments = part["durationSummary"]
+            ended = [moments["completedAtUTC"]] if run is not answered else []
+            assert ("completedAtUTC" in moments) is (run is not answered)
+            for moment in (moments["startedAtUTC"], *ended):
+                assert run["createdAt"] - 1000 < moment * unit <= run["updatedAt"], "no other moment changes its unit"
+        assert all(each["updatedAtUTC"] == run["updatedAt"] for each in run[activities])
+    assert good[activities][0]["durationSummary"]["extensions"]["windowStart"] == MIDNIGHT * 1000
+    details = flow.flow()["lastRunDetails"]
+    assert (details["state"], details["completedAtUTC"]) == ("failed", bad["updatedAt"]), "the flow spells as ever"
+
+    word = "FINALIZED_OK" if setting == "unknown_word" else "success"
+    assert [status(run) for run in (answered, good, bad)] == ["scheduled", word, "failed"]
+    assert [each["statusSummary"]["status"] for each in good[activities]] == [word, word]
+    found = flow.lake.ok("GET", RUNS, params={"property": f"state=={word}"})["items"]
+    assert found == [good], "filters see what answers show"
+    bound = 10**10 if setting == "seconds" else 10**13
+    by_moment = {"property": f"metrics.durationSummary.startedAtUTC<{bound}"}
+    assert flow.lake.ok("GET", RUNS, params=by_moment)["items"] == [bad, good]
+
+
+@pytest.mark.parametrize("words", ["documented", "partial", "provider"])
+def test_the_unknown_word_stands_for_every_run_that_ended_well(switched: Callable[..., OnDemand], words: str) -> None:
+    """Whatever the other words are, and whether or not it rejected rows."""
+    assume = {"run_document_quirks": "unknown_word", "run_statuses": words}
+    flow = switched(rows=ROWS.replace("\n1,", "\none,"), assume=assume, options={"partialIngestionPercent": 60})
+    known = {"documented": STARTED | {"failed"}, "provider": {"SCHEDULED", "IN_PROGRESS", "FAILED"}}
+    for window in ((MIDNIGHT, MIDNIGHT + 2 * HOUR), (MIDNIGHT + 2 * HOUR, MIDNIGHT + 4 * HOUR)):
+        run = flow.seen(flow.posted(*window), lambda word: word not in known.get(words, STARTED))
+        assert (status(run), counts(run)[1]) == ("FINALIZED_OK", 1 if window[0] == MIDNIGHT else 2)
+    flow.table.unlink()
+    failed = flow.seen(flow.posted(), lambda word: word.lower() == "failed")
+    assert status(failed) == ("FAILED" if words == "provider" else "failed")
+
+
+def test_quirks_go_with_a_bare_document(switched: Callable[..., OnDemand]) -> None:
+    assume = {"run_document_quirks": "seconds", "failed_run_document": "bare", "run_statuses": "capitalised"}
+    flow = switched(assume=assume)
+    flow.table.unlink()
+    run = flow.seen(flow.posted(), lambda word: word == "Failed")
+    assert set(run["metrics"]["durationSummary"]) == {"startedAtUTC"}
+    assert run["metrics"]["durationSummary"]["startedAtUTC"] < 10**10

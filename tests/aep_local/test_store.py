@@ -98,6 +98,33 @@ def test_others_see_a_transaction_only_when_it_ends_and_do_not_wait_for_it(store
     assert len(store.all("flows", HERE)) == 1
 
 
+def test_numbers_rise_in_the_order_of_commits_and_outlive_the_store(tmp_path: Path) -> None:
+    store = Store(tmp_path / "platform.db")
+    assert store.last_number() == 0
+    first = store.next_number()
+    seen: list[int] = []
+    with store.transaction():
+        second = store.next_number()
+        assert store.last_number() == second
+        reader = threading.Thread(target=lambda: seen.append(store.last_number()))
+        reader.start()
+        reader.join(timeout=60)
+    assert seen == [first], "what is not committed is no number yet"
+
+    def undone() -> None:
+        with store.transaction():
+            store.next_number()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        undone()
+    store.close()
+    again = Store(tmp_path / "platform.db")
+    assert again.last_number() == second
+    assert first < second < again.next_number()
+    again.close()
+
+
 def test_threads_lose_no_update(store: Store) -> None:
     store.insert("flows", "a", HERE, {"n": 0})
 

@@ -22,11 +22,13 @@ INWARD = {
     "resources": {"errors", "platform", "resources", "verdict"},
     "dataflows": {"errors", "platform", "resources", "verdict", "dataflows"},
     "hooks": {"provider_info", "errors", "platform", "resources", "hooks"},
+    "links": {"errors"},
+    "retries": {"errors"},
 }
-INWARD["triggers"] = INWARD["hooks"] | {"verdict", "triggers"}
+INWARD["triggers"] = INWARD["hooks"] | {"verdict", "links", "triggers"}
 INWARD["operators"] = INWARD["triggers"] | {"dataflows", "operators"}
 INWARD["sensors"] = INWARD["operators"] | {"sensors"}
-INWARD["dag_factory"] = INWARD["sensors"]
+INWARD["dag_factory"] = INWARD["sensors"] | {"retries"}
 INWARD["cli"] = INWARD["operators"] | {"cli"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -34,6 +35,10 @@ SETTINGS: dict[str, list[str]] = {
     "duplicate_names": ["allowed", "refused"],
     "name_filter": ["works", "ignored", "empty", "refused"],
     "run_window_filter": ["works", "ignored", "empty", "refused"],
+    "several_values_filter": ["works", "ignored", "empty", "refused"],
+    "runs_order": ["created", "updated"],
+    "sample_errors_file": ["row_error_samples.json", "row_errors_sample.json", "absent"],
+    "run_document_quirks": ["none", "activites", "seconds", "unknown_word"],
     "filter_case": ["exact", "insensitive"],
     "page_size": ["20", "1"],
     "validation_lag_seconds": ["0", "100"],
@@ -45,6 +50,8 @@ SETTINGS: dict[str, list[str]] = {
     "secrets_in_answers": ["masked", "absent", "echoed"],
     "connectors_in_flow_spec": ["all", "tutorial", "page", "template"],
 }
+# what these change is the shape itself, see test_run_document_quirks
+UNSHAPELY = {f"run_document_quirks={setting}" for setting in ("activites", "seconds", "unknown_word")}
 EVERY = [f"{switch}={setting}" for switch, settings in SETTINGS.items() for setting in settings]
 ACCOUNTS = """\
 organisations:
@@ -157,7 +164,7 @@ def test_a_switch_that_is_none_is_refused_at_start(tmp_path: Path, wrong: str) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", EVERY)
+@pytest.mark.parametrize("setting", [each for each in EVERY if each not in UNSHAPELY])
 def test_every_setting_keeps_the_shapes(start: Start, setting: str) -> None:
     """The whole chain, listed and read, and one run on demand: the models judge every answer."""
     not_by_itself = ["--assume", "once_runs_by_itself=no"] if setting == "run_before_flow_start=refused" else []
@@ -297,6 +304,113 @@ def test_post_runs_answer(assuming: Assuming, setting: str) -> None:
         if setting == "run":
             assert answer.json()["params"]["windowStartTime"] == JANUARY
         assert [run.id for run in aep.ended_runs(flow.id)] == [posted]
+
+
+@pytest.mark.parametrize("setting", both_ends("several_values_filter"))
+def test_several_values_filter(assuming: Assuming, setting: str) -> None:
+    """Commas mean *or* in the lists of flows and runs, which is what a look at many of them at once rests on."""
+    with assuming("several_values_filter", setting).caller() as aep:
+        flows = [Dataflow(aep, scheduleParams=far_away) for _ in range(3)]
+        posted = [told(flow.post(JANUARY, JANUARY + DAY)) for flow in flows]
+        for flow in flows:
+            aep.ended_runs(flow.id)
+
+        def ids(kind: str, condition: str) -> list[str] | None:
+            answer = aep.get(f"{FLOW}/{kind}", params={"property": condition})
+            if setting == "refused" and "," in condition:
+                refused(answer, 1454)
+                return None
+            model = models.Listing[models.Flow] if kind == "flows" else models.Listing[models.Run]
+            return [each.id for each in checked(answer, model).items]
+
+        of_flows = [flow.id for flow in flows]
+        for kind, path, wanted, there in (
+            ("flows", "id", of_flows, of_flows),
+            ("runs", "id", posted, posted),
+            ("runs", "flowId", of_flows, posted),
+        ):
+            found = {"works": there[1::-1], "ignored": there[::-1], "empty": [], "refused": None}[setting]
+            assert ids(kind, f"{path}=={wanted[0]},{wanted[1]}") == found
+            assert ids(kind, f"{path}=={wanted[0]}") == [there[0]], "one value always works"
+
+
+@pytest.mark.parametrize("setting", both_ends("runs_order"))
+def test_runs_order(assuming: Assuming, setting: str) -> None:
+    """Newest first, by either moment, and page by page the same; the moments differ, for the first run begins late."""
+    with assuming("runs_order", setting).caller() as aep:
+        flow = Dataflow(aep, scheduleParams=far_away)
+        late = {"startTime": int(time.time()) + 2000, "windowStartTime": JANUARY, "windowEndTime": JANUARY + DAY}
+        body = {"flowId": flow.id, "params": late | {"deltaColumn": {"name": "CreatedDate"}}}
+        ids = [told(aep.post(f"{FLOW}/runs", body)), *(told(flow.post(JANUARY, JANUARY + DAY)) for _ in range(4))]
+        runs = aep.ended_runs(flow.id, 5)
+        assert {run.id for run in runs} == set(ids)
+        moments = [run.createdAt if setting == "created" else run.updatedAt for run in runs]
+        assert moments == sorted(moments, reverse=True)
+        if setting == "created":
+            assert [run.id for run in runs] == ids[::-1]
+        page = checked(aep.get(f"{FLOW}/runs", params={"limit": 2}), models.Listing[models.Run])
+        paged = page.items
+        while page.links.next:
+            page = checked(aep.follow(FLOW + page.links.next.href), models.Listing[models.Run])
+            paged = paged + page.items
+        assert paged == runs
+
+
+@pytest.mark.parametrize("setting", both_ends("sample_errors_file"))
+@pytest.mark.parametrize(("percent", "status"), [(50, "success"), (5, "failed")])
+def test_sample_errors_file(assuming: Assuming, setting: str, percent: int, status: str) -> None:
+    """The second account's share is divided by zero; the run may land the others or fail as a whole."""
+    with assuming("sample_errors_file", setting).caller() as aep:
+        options = {"errorDiagnosticsEnabled": True, "partialIngestionPercent": percent}
+        flow = Dataflow(aep, computed="100.0 / (to_integer(Id) - 2)", options=options, scheduleParams=far_away)
+        told(flow.post(JANUARY, JANUARY + 30 * DAY))
+        (run,) = aep.ended_runs(flow.id)
+        assert run.status == status
+        extensions = run.promotion_activity.statusSummary.extensions
+        assert extensions is not None
+        assert extensions.manifest is not None
+        manifest = extensions.manifest
+        assert manifest.failedRecords is not None
+        (entry,) = checked(aep.follow(manifest.failedRecords), models.Entries).data
+        (line,) = aep.follow(entry.links.self.href).text.splitlines()
+        assert json.loads(line)["row"]["Id"] == "002"
+        assert "MAPPER-3700-400" in line
+        if setting == "absent":
+            assert manifest.sampleErrors is None
+            return
+        assert manifest.sampleErrors is not None
+        assert httpx.URL(manifest.sampleErrors).params["path"] == setting
+        assert aep.follow(manifest.sampleErrors).text.splitlines() == [line]
+
+
+@pytest.mark.parametrize("setting", both_ends("run_document_quirks"))
+def test_run_document_quirks(assuming: Assuming, setting: str) -> None:
+    """Apart from its quirk the document has the shape that all have."""
+    with assuming("run_document_quirks", setting).caller() as aep:
+        flow = Dataflow(aep, scheduleParams=far_away)
+        id = told(flow.post(JANUARY, JANUARY + 2 * DAY))
+
+        def read() -> dict[str, Any]:
+            return dict(aep.get(f"{FLOW}/runs/{id}").json()["items"][0])
+
+        busy = {"scheduled", "inProgress"}
+        run = until(read, lambda run: run["metrics"]["statusSummary"]["status"] not in busy)
+        (listed,) = until(lambda: aep.get(f"{FLOW}/runs").json()["items"], lambda items: len(items) == 1)
+        assert listed == run
+        if setting == "activites":
+            run = {"activities": run.pop("activites"), "etag": run.pop("eTag")} | run
+        for part in (run["metrics"], *run["activities"]):
+            if setting == "seconds":
+                moments = part["durationSummary"]
+                moments |= {key: moments[key] * 1000 for key in ("startedAtUTC", "completedAtUTC")}
+            if setting == "unknown_word":
+                assert part["statusSummary"]["status"] == "FINALIZED_OK"
+                part["statusSummary"]["status"] = "success"
+        usual = models.Run.model_validate_json(json.dumps(run))
+        assert usual.status == "success"
+        assert usual.metrics.recordSummary is not None
+        assert usual.metrics.recordSummary.outputRecordCount == 2
+        assert aep.batch(usual.batch).metrics.outputRecordCount == 2
 
 
 @pytest.mark.parametrize("setting", both_ends("failed_transformation"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
+from aep_provider.dag_factory import watch_asset
 from environment import ROOT
 
 FOLDER = ROOT / "dags"
@@ -49,6 +50,16 @@ def test_every_parameter_is_typed_and_described(bag: DagBag) -> None:
             param = dag.params.get_param(name)
             assert param.description, f"{dag.dag_id}: {name}"
             assert "type" in param.schema or "enum" in param.schema, f"{dag.dag_id}: {name}"
+
+
+def test_the_watch_runs_by_itself_once_somebody_says_so(bag: DagBag) -> None:
+    dag = bag.dags["aep_watch_flow_runs"]
+    assert (dag.catchup, dag.max_active_runs, dag.is_paused_upon_creation) == (False, 1, True)
+    assert dag.schedule == "*/30 * * * *"
+    (task,) = dag.tasks
+    # What it remembers is kept with the asset of the sandbox that it watches.
+    assert [asset.uri for asset in task.outlets] == [watch_asset(task.sandbox).uri]
+    assert set(dag.params) <= set(task.template_fields)
 
 
 def test_parsing_is_quick(bag: DagBag) -> None:

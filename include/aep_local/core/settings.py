@@ -48,6 +48,16 @@ class Assumptions(BaseModel):
         default="whole",
         description="a failed run tells its end and its records, or neither completedAtUTC nor recordSummary",
     )
+    run_document_quirks: Literal["none", "activites", "seconds", "unknown_word"] = Field(
+        default="none",
+        description="a run's document is as the pages show it; has the OpenAPI's keys activites and eTag; tells "
+        "startedAtUTC and completedAtUTC in seconds; or says FINALIZED_OK, which nobody published, for success",
+    )
+    sample_errors_file: Literal["row_error_samples.json", "row_errors_sample.json", "absent"] = Field(
+        default="row_error_samples.json",
+        description="what the file with a sample of a batch's rejected rows is called; absent: there is neither the file "
+        "nor a link to it, only the list of all rejected rows",
+    )
     failed_transformation: Literal["rejects_row", "null_with_warning"] = Field(
         default="rejects_row",
         description="an expression that fails for a row, or whose result does not convert, rejects the row; or its "
@@ -71,6 +81,16 @@ class Assumptions(BaseModel):
     )
     run_window_filter: Literal["works", "ignored", "empty", "refused"] = Field(
         default="works", description="the same for a filter by params in the list of runs"
+    )
+    several_values_filter: Literal["works", "ignored", "empty", "refused"] = Field(
+        default="works",
+        description="a filter == of several values (id==a,b) in the lists of flows and runs finds what has any of them, "
+        "changes nothing, finds nothing, or is refused (1454)",
+    )
+    runs_order: Literal["created", "updated"] = Field(
+        default="created",
+        description="the list of runs has the most recently created or the most recently updated first; either way its "
+        "pages go on in the order that the list had when the first of them was read",
     )
     filter_case: Literal["exact", "insensitive"] = Field(
         default="exact", description="whether the texts in filters of Flow Service agree only in the same case"

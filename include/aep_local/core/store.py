@@ -50,6 +50,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS documents_by_id ON documents (kind, org, sandb
 CREATE INDEX IF NOT EXISTS documents_by_age ON documents (kind, org, sandbox, seq);
 CREATE INDEX IF NOT EXISTS documents_by_ref ON documents (kind, org, sandbox, ref, seq);
 CREATE INDEX IF NOT EXISTS documents_by_due ON documents (kind, due_ms) WHERE due_ms IS NOT NULL;
+CREATE TABLE IF NOT EXISTS numbers (id INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 """
 _PAGE = 200
 _LAST = 2**62
@@ -204,6 +205,23 @@ class Store:
             ]
         for seq, doc in sorted(found, reverse=True):
             yield seq, json.loads(doc)
+
+    def next_number(self) -> int:
+        """A number above all earlier ones, to tell in which order things happened, also within a millisecond.
+
+        In the transaction that writes what it numbers it is in the order of commits.
+        """
+        with self.transaction():
+            sql = "INSERT INTO numbers VALUES (0, 1) ON CONFLICT (id) DO UPDATE SET last = last + 1 RETURNING last"
+            rows = self._writer.execute(sql).fetchall()
+            number: int = rows[0][0]
+            return number
+
+    def last_number(self) -> int:
+        """The highest number so far: whoever reads afterwards sees all that was numbered up to it."""
+        rows = self._query("SELECT COALESCE(MAX(last), 0) FROM numbers", ())
+        number: int = rows[0][0]
+        return number
 
     def due(self, kind: str, now_ms: int) -> list[tuple[str, Scope, Document]]:
         """What background work should look at now, over all scopes, the most overdue first."""

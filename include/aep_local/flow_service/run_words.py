@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from aep_local.core.settings import Assumptions
 from aep_local.core.store import Document
 
 _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -25,11 +26,15 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "failed": "FAILED",
     },
 }
+_UNKNOWN: Final = {"success": "FINALIZED_OK", "partial": "FINALIZED_OK"}
+"""A word on no list, for there is no complete one; only its ``completedAtUTC`` tells that such a run is over."""
 
 
-def worded(run: Document, setting: str) -> Document:
-    """A run's document with the status words of a setting, in its metrics and in its activities."""
-    words = _WORDS[setting]
+def worded(run: Document, assume: Assumptions) -> Document:
+    """A run's document with the status words that the switches choose, in its metrics and in its activities."""
+    words = _WORDS[assume.run_statuses]
+    if assume.run_document_quirks == "unknown_word":
+        words = {**words, **_UNKNOWN}
     if not words:
         return run
     metrics = _changed(run["metrics"], words)

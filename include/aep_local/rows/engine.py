@@ -109,8 +109,12 @@ class Engine:
             begin = max(self._clock.now_ms(), self._clock.reached_ms(begin_ms))
             kept["listedMs"] = begin + round(self._clock.scaled(assume.run_appears_after_seconds) * 1000)
             due = max(due, begin)
-        run = run_documents.new_run(flow, self._clock, window=window, delta=delta, params=echoed, kept=kept)
-        self._store.insert("runs", run["id"], scope, run, ref=flow["id"], due_ms=due)
+        with self._store.transaction():
+            number = self._store.next_number()
+            run = run_documents.new_run(
+                flow, self._clock, number=number, window=window, delta=delta, params=echoed, kept=kept
+            )
+            self._store.insert("runs", run["id"], scope, run, ref=flow["id"], due_ms=due)
         self.wake()
         return run
 
@@ -192,7 +196,7 @@ class Engine:
                 return
             status = run["metrics"]["statusSummary"]["status"]
             if status == "scheduled":
-                run_documents.begin(run, self._clock)
+                run_documents.begin(run, self._clock, number=self._store.next_number())
                 self._store.put("runs", id, scope, run, due_ms=self._clock.after_ms(_IN_PROGRESS_SECONDS))
                 return
             self._store.put("runs", id, scope, run, due_ms=_EXECUTING if status == "inProgress" else None)

@@ -106,7 +106,8 @@ class Execution:
             if outcome["status"] == "success" and dataset(self._store, scope, dataset_id) is None:
                 outcome = _failure(outcome, run_documents.BATCH_FAILED, "the dataset does not exist any more")
                 self._landing.drop(dataset_id)
-            run_documents.finish(run, outcome, self._clock, self._settings.assume.run_window_in_document)
+            shown, number = self._settings.assume.run_window_in_document, self._store.next_number()
+            run_documents.finish(run, outcome, self._clock, shown, number=number)
             self._store.put("runs", run["id"], scope, run, due_ms=None)
             batch = self._store.get(BATCHES, batch_id, scope)
             if batch is not None:

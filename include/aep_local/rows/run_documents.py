@@ -20,8 +20,8 @@ DIAGNOSTICS_OFF: Final = "INGEST-1211-400"
 
 _META = "https://platform.adobe.io/data/foundation/export/batches/{batch}/meta?path={path}"
 
-_KEPT = ("batchId", "window", "delta", "listedMs", "retriggerOf")
-"""What the platform remembers of a run that has ended; a re-trigger needs its window."""
+_KEPT = ("batchId", "window", "delta", "listedMs", "retriggerOf", "updates")
+"""What the platform remembers of a run that has ended; a re-trigger needs its window, a list the order of updates."""
 
 WindowShown = Literal["params", "extensions", "none"]
 
@@ -30,6 +30,7 @@ def new_run(
     flow: Document,
     clock: Clock,
     *,
+    number: int,
     window: Document,
     delta: Document | None,
     params: Document | None,
@@ -37,6 +38,7 @@ def new_run(
 ) -> Document:
     """A run in state ``scheduled``. It keeps all that it needs of its flow, so later changes do not reach it.
 
+    :param number: the store's number of this write, as for all that change a run.
     :param window: ``startMs`` and ``endMs`` (epoch milliseconds or None for open), ``includeNull``, ``edges``.
     :param delta: the delta column as the Copy transformation gives it; None reads the whole table.
     :param params: what an on-demand request sent, echoed by the document.
@@ -59,6 +61,7 @@ def new_run(
         "etag": tag,
         INTERNAL: {
             **(kept or {}),
+            "updates": [number],
             "batchId": _batch_id(now),
             "window": window,
             "delta": delta,
@@ -70,13 +73,13 @@ def new_run(
     }
 
 
-def begin(run: Document, clock: Clock) -> None:
+def begin(run: Document, clock: Clock, *, number: int) -> None:
     """Move a run from ``scheduled`` to ``inProgress``."""
     run["metrics"]["statusSummary"] = {"status": "inProgress"}
-    _touch(run, clock.now_ms())
+    _touch(run, clock.now_ms(), number)
 
 
-def finish(run: Document, outcome: Document, clock: Clock, shown: WindowShown) -> None:
+def finish(run: Document, outcome: Document, clock: Clock, shown: WindowShown, *, number: int) -> None:
     """Write into a run how it ended.
 
     :param outcome: ``status`` (success or failed), ``read``, ``accepted``, ``rejected``, ``warned`` (how many of the
@@ -116,7 +119,7 @@ def finish(run: Document, outcome: Document, clock: Clock, shown: WindowShown) -
     if outcome["copied"]:
         run["activities"].append(_promotion(run, outcome, now))
     run[INTERNAL] = {key: local[key] for key in _KEPT if key in local}
-    _touch(run, now)
+    _touch(run, now, number)
 
 
 def new_batch(run: Document, clock: Clock) -> Document:
@@ -271,9 +274,10 @@ def _duration(run: Document, now: int) -> dict[str, Any]:
     return {"startedAtUTC": run["metrics"]["durationSummary"]["startedAtUTC"], "completedAtUTC": now}
 
 
-def _touch(run: Document, now: int) -> None:
+def _touch(run: Document, now: int, number: int) -> None:
     run["updatedAt"] = now
     run["version"] = run["etag"] = etag(now)
+    run[INTERNAL].setdefault("updates", []).append(number)
 
 
 def _batch_id(now: int) -> str:

@@ -22,7 +22,7 @@ from fastapi.responses import JSONResponse
 from aep_local.core.documents import INTERNAL
 from aep_local.core.problems import Problem, flow_service
 from aep_local.core.store import Document
-from aep_local.web import documents
+from aep_local.web import documents, recency
 from aep_local.web.filters import Condition, parse, values_at
 from aep_local.web.gateway import Caller
 from aep_local.web.services import Services
@@ -61,6 +61,8 @@ class Listed:
     :param aliases: other names for paths in filters.
     :param shown: how a document looks in answers.
     :param doubtful: paths (and all below them) whose filters nobody has seen working, each with the switch that decides.
+    :param several: the switch that decides on filters ``==`` of several values.
+    :param by_update: whether the most recently updated comes first, not the most recently created.
     :param suffix: what its path has after the kind.
     """
 
@@ -69,6 +71,8 @@ class Listed:
     aliases: Mapping[str, str] = field(default_factory=dict)
     shown: Callable[[Document], Document] = documents.shown
     doubtful: Mapping[str, str] = field(default_factory=dict)
+    several: str | None = None
+    by_update: bool = False
     suffix: str = ""
 
 
@@ -100,14 +104,18 @@ def _from_store(query: _Query, services: Services, caller: Caller, listed: Liste
     ref = next((c.values[0] for c in exact if listed.ref and c.is_single(listed.ref)), None)
     now = services.clock.now_ms()
     horizon = now - services.clock.scaled(services.settings.assume.listing_lag_seconds) * 1000
-    before = query.after[0] if query.after and query.orderby is None else None
-    scanned = services.store.scan(listed.kind, caller.scope, ref=ref, ids=ids, before=before)
-    visible: Iterator[Positioned] = (
-        ([-seq], listed.shown(doc))
-        for seq, doc in scanned
+    by_update = listed.by_update and query.orderby is None
+    before = query.after[0] if query.after and query.orderby is None and not by_update else None
+    last_number = services.store.last_number()
+    visible = (
+        (seq, doc)
+        for seq, doc in services.store.scan(listed.kind, caller.scope, ref=ref, ids=ids, before=before)
         if doc.get("createdAt", 0) <= horizon and doc.get(INTERNAL, {}).get("listedMs", 0) <= now
     )
-    return _answer(query, listed, services, visible)
+    positioned: Iterable[tuple[list[int], Document]] = (([-seq], doc) for seq, doc in visible)
+    if by_update:
+        positioned = recency.ordered(visible, last_number, query.after)
+    return _answer(query, listed, services, ((position, listed.shown(doc)) for position, doc in positioned))
 
 
 def _from_items(query: _Query, services: Services, listed: Listed, items: Sequence[Document]) -> JSONResponse:
@@ -220,7 +228,7 @@ def _parsed(pairs: list[tuple[str, str]], services: Services, listed: Listed, mo
     if query.count and "limit" in given:
         raise flow_service(1401, 400, "limit and count cannot be given together")
     if "continuationToken" in given:
-        query = _continued(given, query, services, most)
+        query = _continued(given, query, services, listed, most)
     conditions = (_assumed(parse(each, listed.aliases), listed, services) for each in query.properties)
     return replace(query, conditions=tuple(each for each in conditions if each is not None))
 
@@ -228,15 +236,30 @@ def _parsed(pairs: list[tuple[str, str]], services: Services, listed: Listed, mo
 def _assumed(condition: Condition, listed: Listed, services: Services) -> Condition | None:
     """A filter as the switches let it work; None where it changes nothing."""
     assume = services.settings.assume
-    path = next((p for p in listed.doubtful if condition.path == p or condition.path.startswith(f"{p}.")), None)
-    match "works" if path is None else getattr(assume, listed.doubtful[path]):
-        case "refused":
-            raise flow_service(1449, 400, f"property {condition.path[:100]} is not supported in filters")
-        case "ignored":
-            return None
-        case "empty":
-            return Condition(condition.path, "==", ())
+    for switch, refusal in _doubts(condition, listed):
+        match getattr(assume, switch):
+            case "refused":
+                raise refusal
+            case "ignored":
+                return None
+            case "empty":
+                return Condition(condition.path, "==", ())
     return replace(condition, exact=assume.filter_case == "exact")
+
+
+def _doubts(condition: Condition, listed: Listed) -> Iterator[tuple[str, Problem]]:
+    """The switches that decide on a filter, each with what refuses it.
+
+    The catalogue has 1448 to 1454 for a bad operator, field, query parameter or value of a filter (contract 1.6): here 1449
+    for a field and 1454 for a value. Its one code for several values, 1443, is for ranges only.
+    """
+    path = next((p for p in listed.doubtful if condition.path == p or condition.path.startswith(f"{p}.")), None)
+    if path is not None:
+        detail = f"property {condition.path[:100]} is not supported in filters"
+        yield listed.doubtful[path], flow_service(1449, 400, detail)
+    if listed.several is not None and condition.operator == "==" and len(condition.values) > 1:
+        detail = f"property {condition.path[:100]} takes one value"
+        yield listed.several, flow_service(1454, 400, detail)
 
 
 def _limit(value: str, most: int) -> int:
@@ -272,28 +295,36 @@ def _token(query: _Query, services: Services, position: list[Any]) -> str:
     return base64.urlsafe_b64encode(raw).decode()
 
 
-def _continued(given: Mapping[str, str], query: _Query, services: Services, most: int) -> _Query:
+def _continued(given: Mapping[str, str], query: _Query, services: Services, listed: Listed, most: int) -> _Query:
     content = _decoded(given["continuationToken"])
     after = content["after"]
     if services.settings.assume.continuation != "self_contained":
-        expected = 1 if query.orderby is None else 2
-        if len(after) != expected:
+        if len(after) != _position_length(query.orderby, listed):
             raise _bad_token()
         return replace(query, after=_position(after))
     properties, orderby = tuple(content.get("property", ())), content.get("orderby")
     if query.properties not in ((), properties) or query.orderby not in (None, orderby):
         raise flow_service(1454, 400, "continuationToken belongs to another query")
-    if not all(isinstance(each, str) for each in properties) or len(after) != (1 if orderby is None else 2):
+    if not all(isinstance(each, str) for each in properties) or len(after) != _position_length(orderby, listed):
         raise _bad_token()
     limit = query.limit if "limit" in given else _limit(str(content.get("limit")), most)
     orderby = None if orderby is None else _orderby(str(orderby))
     return replace(query, properties=properties, orderby=orderby, limit=limit, after=_position(after))
 
 
+def _position_length(orderby: str | None, listed: Listed) -> int:
+    """What tells the positions of one order from those of another."""
+    if orderby is not None:
+        return 2
+    return 3 if listed.by_update else 1
+
+
 def _position(after: list[Any]) -> list[Any]:
     match after:
         case [int(tie)]:
             return [-tie]
+        case [int(), int(), int()]:
+            return after
         case [[int() as rank, str() | int() | float() as value], int(tie)]:
             return [(rank, value), tie]
     raise _bad_token()

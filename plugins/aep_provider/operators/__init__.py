@@ -16,6 +16,7 @@ from aep_provider.operators.retrigger import AepRetriggerFlowRunOperator
 from aep_provider.operators.schema import AepCreateSchemaOperator
 from aep_provider.operators.source_connection import AepCreateSourceConnectionOperator
 from aep_provider.operators.target_connection import AepCreateTargetConnectionOperator
+from aep_provider.operators.watch import AepWatchFlowRunsOperator
 
 __all__ = [
     "AepCheckDataflowOperator",
@@ -34,4 +35,5 @@ __all__ = [
     "AepRetriggerFlowRunOperator",
     "AepSetFlowStateOperator",
     "AepTestConnectionOperator",
+    "AepWatchFlowRunsOperator",
 ]

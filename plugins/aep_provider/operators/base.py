@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from aep_provider.errors import AepError
+from aep_provider.links import publish_links
 from aep_provider.operators.rendered import text, truth
 from aep_provider.provider_info import DEFAULT_CONN_ID
 from aep_provider.resources.ensure import Action, IfExists, Outcome, Resource, ensure
@@ -114,12 +115,17 @@ class AepEnsureOperator(AepBaseOperator):
         self.if_exists = if_exists
         self.adopt = adopt
 
+    link_to: ClassVar[str | None] = None
+    """Which id of :func:`~aep_provider.links.publish_links` the object's is, if it has a page in AEP."""
+
     def resource(self, client: AepClient, hook: AepHook) -> Resource:
         """Return the object that should be there, from the rendered fields."""
         raise NotImplementedError
 
     def run_step(self, context: Context, hook: AepHook) -> str:
         outcome = self.ensured(context, self.resource(hook.client, hook))
+        if self.link_to:
+            publish_links(context, hook, **{self.link_to: outcome.id})
         publish_outcome(context, outcome)
         return outcome.id
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from aep_provider.dataflows.spec import DataflowSpec
 from aep_provider.errors import AepConfigError, AepNotFoundError, one_line
+from aep_provider.links import AepDatasetLink, AepFlowLink, publish_links
 from aep_provider.operators.base import AepEnsureOperator, TaskMemory, publish
 from aep_provider.operators.ledger import ledger_of
 from aep_provider.operators.rendered import truth
@@ -19,6 +20,7 @@ from aep_provider.resources.check import DataflowRequest
 from aep_provider.resources.connection import BaseConnection, test_connection
 from aep_provider.resources.connectors import connector
 from aep_provider.resources.coverage import all_flows, generations
+from aep_provider.resources.dataset import Dataset
 from aep_provider.resources.ensure import Outcome, ensure
 from aep_provider.resources.facts import Facts
 from aep_provider.resources.schedule import Frequency
@@ -47,6 +49,7 @@ class AepEnsureDataflowOperator(AepEnsureOperator):
     :raises AirflowFailException: a specification that cannot be, or objects that are there with another definition.
     """
 
+    operator_extra_links = (AepFlowLink(), AepDatasetLink())
     template_fields: Sequence[str] = (*AepEnsureOperator.template_fields, "spec")
     template_fields_renderers = {"spec": "json"}  # noqa: RUF012  Airflow's form
 
@@ -60,6 +63,7 @@ class AepEnsureDataflowOperator(AepEnsureOperator):
         kept = ledger.get(key)
         if isinstance(kept, Mapping) and kept.get("digest") == digest and self._is_there(hook, str(kept.get("flow"))):
             self.log.info("The dataflow %s is as it was made: flow %s", spec.name, kept["flow"])
+            publish_links(context, hook, flow_id=str(kept["flow"]), dataset_id=kept.get("dataset"))
             publish(context, name=spec.name, action="reused", created=[], earlier_flow_ids=kept.get("earlier") or [])
             return str(kept["flow"])
         made = self._ensure(context, hook, spec)
@@ -67,8 +71,10 @@ class AepEnsureDataflowOperator(AepEnsureOperator):
         for one in made:
             self.log.info("%s %s: %s (%s)", one.kind, one.name, one.id, one.action)
         flow_id = made[-1].id
+        dataset_id = next((one.id for one in made if one.kind == Dataset.kind), "")
+        publish_links(context, hook, flow_id=flow_id, dataset_id=dataset_id)
         earlier = [one.id for one in generations(all_flows(hook.client), spec.name) if one.id != flow_id]
-        ledger.set(key, {"digest": digest, "flow": flow_id, "earlier": earlier})
+        ledger.set(key, {"digest": digest, "flow": flow_id, "dataset": dataset_id, "earlier": earlier})
         action = "created" if created else "reused"
         publish(context, name=spec.name, action=action, created=created, earlier_flow_ids=earlier)
         return flow_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from aep_provider.links import AepDatasetLink
 from aep_provider.operators.base import AepEnsureOperator
 from aep_provider.operators.rendered import text
 from aep_provider.resources.dataset import Dataset
@@ -27,6 +28,8 @@ class AepCreateDatasetOperator(AepEnsureOperator):
     *XCom*: ``return_value`` is the id of the dataset; ``name``, ``action``, ``created``, ``requests``.
     """
 
+    operator_extra_links = (AepDatasetLink(),)
+    link_to = "dataset_id"
     template_fields: Sequence[str] = (*AepEnsureOperator.template_fields, "name", "schema_id", "tags", "description")
     template_fields_renderers = {"tags": "json"}  # noqa: RUF012  Airflow's form
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from aep_provider.links import AepFlowLink
 from aep_provider.operators.base import AepEnsureOperator
 from aep_provider.operators.rendered import epoch_seconds, number, text, truth, whole_number
 from aep_provider.resources.connectors import connector
@@ -44,6 +45,8 @@ class AepCreateFlowOperator(AepEnsureOperator):
     *XCom*: ``return_value`` is the id of the flow; ``name``, ``etag``, ``action``, ``created``, ``requests``.
     """
 
+    operator_extra_links = (AepFlowLink(),)
+    link_to = "flow_id"
     template_fields: Sequence[str] = (
         *AepEnsureOperator.template_fields,
         "name",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aep_provider.errors import AepConfigError
+from aep_provider.links import AepFlowLink, AepFlowRunLink, publish_links
 from aep_provider.operators.base import TaskMemory, final_errors_end_the_task, publish
 from aep_provider.operators.ledger import assets_of, ledger_of
 from aep_provider.operators.rendered import listed, number, text, truth
@@ -66,6 +67,7 @@ class AepCreateFlowRunOperator(WaitsForRuns):
     :raises AepRunFailedError: the run failed; the next try does as ``on_failed_run`` says.
     """
 
+    operator_extra_links = (AepFlowLink(), AepFlowRunLink())
     template_fields: Sequence[str] = (
         *WaitsForRuns.template_fields,
         "flow_id",
@@ -137,6 +139,7 @@ class AepCreateFlowRunOperator(WaitsForRuns):
             patience=self.patience(),
         )
         self.log.info("Window %s: run %s (%s)", window, started.run_id, started.how)
+        publish_links(context, hook, flow_id=str(self.flow_id), run_id=started.run_id)
         publish(context, **_told(window), how=started.how.value)
         if not self.wait:
             return started.run_id

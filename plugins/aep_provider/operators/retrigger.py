@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aep_provider.errors import AepConfigError, AepDuplicateError, AepRunFailedError, AepRunPartialError
+from aep_provider.links import AepFlowLink, AepFlowRunLink, publish_links
 from aep_provider.operators.base import TaskMemory, final_errors_end_the_task, publish
 from aep_provider.operators.ledger import assets_of, ledger_of
 from aep_provider.operators.rendered import listed, text, whole_number
@@ -60,6 +61,7 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
     :raises AirflowFailException: what repeating cannot mend, such as windows that were loaded in part by others.
     """
 
+    operator_extra_links = (AepFlowLink(), AepFlowRunLink())
     template_fields: Sequence[str] = (
         *WaitsForRuns.template_fields,
         "run_id",
@@ -118,6 +120,7 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
             return self._range(context, hook)
         new, started = retrigger(hook.client, run_id, memory=TaskMemory(context, "retrigger"), patience=self.patience())
         self.log.info("Run %s %s as run %s", run_id, "was started again" if started else "goes on", new)
+        publish_links(context, hook, run_id=new)
         publish(context, created=started)
         return new
 
@@ -143,6 +146,7 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
                 len(progress.waiting),
                 len(progress.left) + len(progress.ended),
             )
+            publish_links(context, hook, flow_id=request.flow_id, run_id=progress.running[0])
             if self.deferrable:
                 self.wait_in_triggerer(progress.running[0])
             self.wait_in_worker(context, hook, progress.running[0])
@@ -188,7 +192,7 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
         ]
         for line in wrong:
             self.log.error("%s", line)
-        report(self, [*progress.failed.values(), *short.values()])
+        report(context, self, [*progress.failed.values(), *short.values()])
         if progress.failed:
             raise AepRunFailedError(_few(wrong), hint="The next try starts what failed once more")
         if short:

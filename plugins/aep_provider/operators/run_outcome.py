@@ -14,6 +14,7 @@ from aep_provider.errors import (
     AepRunFailedError,
     AepRunPartialError,
 )
+from aep_provider.links import named_urls, publish_links
 from aep_provider.operators.base import ReachesAep, publish
 from aep_provider.operators.rendered import number, truth, whole_number
 from aep_provider.resources.arrivals import arrived
@@ -62,7 +63,7 @@ def conclude(
             log.warning("%s", warning)
     wrong = [verdict for verdict in verdicts if not tolerance.bears(verdict)]
     if wrong:
-        report(task, wrong)
+        report(context, task, wrong)
         raise _error(wrong, len(verdicts), may_repeat=may_repeat)
     return [verdict.run_id for verdict in verdicts]
 
@@ -71,14 +72,18 @@ def waited_in_vain(context: Context, task: ReachesAep, ending: Ending) -> AepErr
     """Publish and report what is known of the runs, and return what to raise for a wait that was not ended by them."""
     if ending.verdicts:
         publish(context, **arrived(ending.verdicts))
-        report(task, [verdict for verdict in ending.verdicts if not verdict.state.has_ended])
+        report(context, task, [verdict for verdict in ending.verdicts if not verdict.state.has_ended])
     if ending.kind is Kind.ABSENT:
         return AepRunAbsentError(ending.message)
     return AepError(ending.message, final=ending.final)
 
 
-def report(task: ReachesAep, verdicts: Sequence[Verdict]) -> None:
-    """Write into the task's log what AEP tells of some runs. What cannot be read is no failure of its own."""
+def report(context: Context, task: ReachesAep, verdicts: Sequence[Verdict]) -> None:
+    """
+    Write into the task's log what AEP tells of some runs, and let its links lead to the first of them.
+
+    What cannot be read is no failure of its own.
+    """
     if not verdicts:
         return
     from aep_provider.resources.run_report import read_report  # noqa: PLC0415  most tasks never need it
@@ -86,8 +91,10 @@ def report(task: ReachesAep, verdicts: Sequence[Verdict]) -> None:
     try:
         with task.hook() as hook:
             for verdict in verdicts[:_REPORTED]:
-                for line in read_report(hook.client, verdict.run_id).lines():
+                links = named_urls(hook.settings, flow_id=verdict.flow_id, run_id=verdict.run_id)
+                for line in read_report(hook.client, verdict.run_id, links=links).lines():
                     log.error("%s", line)
+            publish_links(context, hook, flow_id=verdicts[0].flow_id, run_id=verdicts[0].run_id)
     except AepError as error:
         log.warning("A report on the runs cannot be had: %s", error)
     if len(verdicts) > _REPORTED:

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, A
 from airflow.triggers.base import StartTriggerArgs
 
 from aep_provider.errors import AepConfigError, AepRunAbsentError
+from aep_provider.links import AepFlowLink, AepFlowRunLink, publish_links
 from aep_provider.operators.base import ReachesAep, TaskMemory, final_errors_end_the_task
 from aep_provider.operators.rendered import epoch_seconds, listed, number, text
 from aep_provider.operators.run_outcome import conclude, tolerance_of, waited_in_vain
@@ -23,6 +24,8 @@ from aep_provider.triggers.flow_run import AepFlowRunTrigger, net_seconds, toler
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from aep_provider.hooks.aep import AepHook
 
 
 class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
@@ -49,8 +52,11 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
     :param trouble_budget: seconds for which it is borne that AEP gives no answer, or a 429 or 5xx, without one good look in
         between. What cannot pass (a permission, a sandbox, a flow that is gone or disabled) is told at once.
 
-    Where the fields are plain values, the task starts in the triggerer; and a plain success ends there, unless the task has
-    outlets, whose events only a worker can tell. So a good wait needs no worker at all.
+    :param start_from_trigger: start in the triggerer, without a worker, where all fields are plain values. Airflow loads the
+        whole DAG there for each such task: in one of several hundred tasks, a worker costs less.
+
+    A plain success ends in the triggerer, unless the task has outlets, whose events only a worker can tell. So a good wait needs
+    no worker at all, or one to begin with.
 
     *Idempotency*: reads only; a retry waits for the same run.
 
@@ -64,6 +70,7 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
     :raises AepRunAbsentError: no run has appeared.
     """
 
+    operator_extra_links = (AepFlowLink(), AepFlowRunLink())
     template_fields: Sequence[str] = (
         "aep_conn_id",
         "sandbox",
@@ -74,6 +81,8 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
         "max_rejected_percent",
         "accept_empty",
         "accept_partial",
+        "grace",
+        "trouble_budget",
     )
     ui_color: str = "#e8f1e4"
 
@@ -92,8 +101,9 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
         deferrable: bool = True,
         poke_interval: float = 30,
         timeout: float = 6 * 3600,
-        grace: float = GRACE_SECONDS,
-        trouble_budget: float = TROUBLE_SECONDS,
+        grace: Any = GRACE_SECONDS,
+        trouble_budget: Any = TROUBLE_SECONDS,
+        start_from_trigger: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(poke_interval=poke_interval, timeout=timeout, **kwargs)
@@ -112,7 +122,7 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
         self._wait: RunWait | None = None
         self._filters = Filters()
         # What is wrong with a field is told where the task runs, like everything else.
-        if deferrable and all(_is_plain(getattr(self, field)) for field in self.template_fields):
+        if deferrable and start_from_trigger and all(_is_plain(getattr(self, field)) for field in self.template_fields):
             with suppress(AepConfigError):
                 self.start_trigger_args = self._start_in_triggerer()
                 self.start_from_trigger = True
@@ -124,6 +134,7 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
             return super().execute(context)
         with self._softened():
             trigger = self._trigger(started=time.time())
+            self._link(context, self.hook(), RunWait(trigger.awaited()))
             self.defer(trigger=trigger, method_name="execute_complete", timeout=self._net())
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -132,6 +143,7 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
             wait = self._wait = self._wait or self._taken_up(context)
             with self.hook() as hook:
                 look_for(hook.client, wait, self._filters)
+                self._link(context, hook, wait)
             for note in wait.notes():
                 (self.log.warning if note.warning else self.log.info)("%s", note.text)
             if ending := wait.ending(time.time()):
@@ -184,6 +196,11 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
     def _net(self) -> timedelta:
         # The trigger keeps the deadline; this is a net for a trigger that hangs.
         return timedelta(seconds=self.timeout + net_seconds(self.poke_interval))
+
+    def _link(self, context: Context, hook: AepHook, wait: RunWait) -> None:
+        """Links stand from now on, while the task waits too; the run's needs the flow, which its first verdict tells."""
+        flow_id = wait.awaited.flow_id or next((verdict.flow_id for verdict in wait.verdicts), None)
+        publish_links(context, hook, flow_id=flow_id, run_id=next(iter(wait.run_ids), None))
 
     def _taken_up(self, context: Context) -> RunWait:
         """A wait in the worker; one that was rescheduled goes on as it was."""

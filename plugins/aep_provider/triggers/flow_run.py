@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from aep_provider.errors import AepConfigError, AepError
+from aep_provider.links import link_urls
 from aep_provider.resources.arrivals import arrived
 from aep_provider.resources.run_wait import GRACE_SECONDS, TROUBLE_SECONDS, Awaited, Ending, Kind, RunWait
 from aep_provider.verdict import Tolerance
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepAsyncClient
+    from aep_provider.triggers.poller import RunPoller, Seat
 
 
 def net_seconds(poke_interval: float) -> float:
@@ -90,11 +92,12 @@ class AepFlowRunTrigger(BaseTrigger):
         wait = RunWait(self.awaited())
         seat = Seat(wait, self.poke_interval)
         try:
-            async with watched((self.aep_conn_id, self.sandbox), self._connect, seat):
-                ending = await self._ended(wait, seat)
+            async with watched((self.aep_conn_id, self.sandbox), self._connect, seat) as poller:
+                ending = await self._ended(wait, seat, poller)
+                links = self._links(wait, poller)
         except AepError as error:
-            ending = Ending(Kind.ERROR, wait.verdicts, str(error), error.final)
-        yield self._event(ending)
+            ending, links = Ending(Kind.ERROR, wait.verdicts, str(error), error.final), {}
+        yield self._event(ending, links)
 
     async def on_kill(self) -> None:
         """Say that the runs go on."""
@@ -123,11 +126,14 @@ class AepFlowRunTrigger(BaseTrigger):
         # What may pass is repeated by the poll itself, so that nobody waits for one who waits.
         return await AepHook(self.aep_conn_id, self.sandbox, caller=type(self).__name__).async_client(attempts=1)
 
-    async def _ended(self, wait: RunWait, seat: Any) -> Ending:
+    async def _ended(self, wait: RunWait, seat: Seat, poller: RunPoller) -> Ending:
         self.log.info("Waiting for %s", wait.awaited.in_words())
+        linked: dict[str, str] = {}
         while True:
             for note in wait.notes():
                 (self.log.warning if note.warning else self.log.info)("%s", note.text)
+            if self.started is None:
+                linked = await self._linked(linked, self._links(wait, poller))
             if ending := wait.ending(time.time()):
                 return ending
             if seat.broken:
@@ -139,6 +145,29 @@ class AepFlowRunTrigger(BaseTrigger):
             except TimeoutError:
                 continue
 
+    def _links(self, wait: RunWait, poller: RunPoller) -> dict[str, str]:
+        if poller.client is None:
+            return {}
+        flow_id = self.flow_id or next((verdict.flow_id for verdict in wait.verdicts), None)
+        return link_urls(poller.client.settings, flow_id=flow_id, run_id=next(iter(wait.run_ids), None))
+
+    async def _linked(self, before: dict[str, str], links: dict[str, str]) -> dict[str, str]:
+        """Push links while the task waits. Where it began in a worker, that one has done it."""
+        ti = self.task_instance
+        if ti is None or links == before:
+            return before
+        from airflow.providers.common.compat.sdk import XCom  # noqa: PLC0415  only in the triggerer
+
+        whose = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": ti.map_index}
+        try:
+            for key in links.keys() - {key for key, value in before.items() if links.get(key) == value}:
+                # In a thread, for it asks Airflow's supervisor and waits for the answer.
+                await asyncio.to_thread(XCom.set, key, links[key], **whose)
+        except Exception as error:
+            # A wait goes on without its links.
+            self.log.warning("The links to AEP could not be published: %s", type(error).__name__)
+        return links
+
     def _broken(self, error: Exception) -> AepError:
         if isinstance(error, AepError):
             return error
@@ -146,7 +175,7 @@ class AepFlowRunTrigger(BaseTrigger):
             return AepConfigError(f"There is no Airflow connection {self.aep_conn_id!r}.")
         return AepError(f"The poll of AEP broke off ({type(error).__name__}: {error})")
 
-    def _event(self, ending: Ending) -> TriggerEvent:
+    def _event(self, ending: Ending, links: dict[str, str]) -> TriggerEvent:
         tolerance = Tolerance(**self.tolerance) if self.tolerance is not None else None
         if tolerance is None or ending.kind is not Kind.ENDED or not all(map(tolerance.bears, ending.verdicts)):
             return TriggerEvent(ending.as_json())
@@ -154,7 +183,7 @@ class AepFlowRunTrigger(BaseTrigger):
         for verdict in ending.verdicts:
             if verdict.rows_warned:
                 self.log.warning("%s", verdict.warning())
-        told: Any = {"return_value": run_ids[0] if self.single else run_ids, **arrived(ending.verdicts)}
+        told: Any = {"return_value": run_ids[0] if self.single else run_ids, **arrived(ending.verdicts), **links}
         return TaskSuccessEvent(xcoms=told)
 
 

@@ -17,7 +17,10 @@ from aep_provider.operators.base import TaskMemory, final_errors_end_the_task
 
 OPERATORS = [getattr(operators, name) for name in operators.__all__]
 ALL = [*OPERATORS, *(getattr(sensors, name) for name in sensors.__all__)]
-NOT_RENDERED = {"deferrable", "wait", "poke_interval", "poll_interval", "settle_seconds", "timeout", "kwargs", "self"}
+NOT_RENDERED = {
+    "deferrable", "wait", "notifiers", "poke_interval", "poll_interval", "settle_seconds", "start_from_trigger", "timeout",
+    "kwargs", "self",
+}  # fmt: skip
 
 
 def own_fields(operator: type) -> dict[str, inspect.Parameter]:

@@ -1,0 +1,538 @@
+"""A sample of the rows that a run rejected, as Data Access keeps them for 30 days: which columns they have, and why.
+
+Rows are people's data, and a log has many readers: the values of a row are left out, also where AEP's words quote
+them. What a line of these files looks like is documented only in part, so many shapes are read.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, quote_plus
+
+from aep_provider.errors import AepAnswerError, AepNotFoundError, one_line
+from aep_provider.platform.services import DATA_ACCESS
+from aep_provider.platform.wire import rebased
+from aep_provider.verdict import activities_of
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
+
+MASK: Final = "…"
+"""Stands where a value stood."""
+
+_MAX_LINKS: Final = 6
+_LONGEST_LINK: Final = 2000
+_LONGEST_LINE: Final = 1_000_000
+_LONGEST_ARRAY: Final = 20_000_000
+"""Characters of a file that is read as one document."""
+_LONGEST_MESSAGE: Final = 5000
+_MOST_VALUES: Final = 20_000
+_MOST_ERRORS: Final = 50
+_MOST_REASONS: Final = 5
+_REASON: Final = 300
+_NAME: Final = 100
+_NAMES: Final = 500
+"""Characters of all names of columns together."""
+_VALUES: Final = 1000
+"""Characters of all values together."""
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row that did not land."""
+
+    columns: list[str]
+    """The names of its columns, as many as have room."""
+    reasons: list[str]
+    """AEP's codes, columns and words, without the row's values unless these were asked for."""
+    values: Mapping[str, str] | None = None
+    """What the row held, shortened; None unless it was asked for."""
+    more_columns: int = 0
+    """How many names were left out."""
+
+
+@dataclass(frozen=True)
+class RowErrors:
+    """
+    Some of the rows that a run rejected.
+
+    :param read_from: the path they were read from.
+    :param skipped_lines: how many lines before the last of these rows were no row.
+    """
+
+    rows: list[RejectedRow]
+    read_from: str
+    skipped_lines: int = 0
+
+
+def read_row_errors(
+    client: AepClient, run: Mapping[str, Any], *, rows: int = 5, show_values: bool = False
+) -> RowErrors | None:
+    """
+    Return the first rows that a run rejected, None if it tells of no diagnostics (they may be off for its flow).
+
+    AEP's links name hosts of their own; only their path is followed, on the gateway and within Data Access.
+
+    :param run: the document of the run.
+    :param rows: at most so many.
+    :param show_values: whether to tell what the rows held. They may be people's data: ask before showing them.
+    :raises AepNotFoundError: if they are not kept any more.
+    :raises AepAnswerError: if a link leads elsewhere.
+    """
+    found: RowErrors | None = None
+    missing: AepNotFoundError | None = None
+    for link in list(dict.fromkeys(_links(run)))[:_MAX_LINKS]:
+        try:
+            found = _read(client, link, rows, show_values)
+        except AepNotFoundError as error:
+            missing = missing or error
+            continue
+        if found.rows:
+            return found
+    if found is None and missing:
+        raise missing
+    return found
+
+
+def _links(run: Mapping[str, Any]) -> Iterator[str]:
+    """The samples first: they are shorter than the files with all rejected rows."""
+    for part in (*activities_of(run), _mapping(run.get("metrics"))):
+        extensions = _mapping(_mapping(part.get("statusSummary")).get("extensions"))
+        manifest = _mapping(extensions.get("manifest"))
+        for name in ("sampleErrors", "failedRecords"):
+            if isinstance(manifest.get(name), str) and manifest[name]:
+                yield manifest[name]
+
+
+def _read(client: AepClient, link: str, rows: int, show_values: bool) -> RowErrors:
+    read_from, text = _fetched(client, link)
+    files = _listed(text)
+    if files == []:
+        return RowErrors([], read_from)
+    if files:
+        read_from, text = _fetched(client, files[0])
+    found: list[RejectedRow] = []
+    skipped = 0
+    for document in _documents(text):
+        if len(found) >= rows:
+            break
+        row = _rejected_row(document, show_values) if isinstance(document, dict) and document else None
+        if row:
+            found.append(row)
+        else:
+            skipped += 1
+    return RowErrors(found, read_from, skipped)
+
+
+def _fetched(client: AepClient, link: str) -> tuple[str, str]:
+    """Where a link leads, and the text there."""
+    path, params = rebased(link, DATA_ACCESS) if len(link) <= _LONGEST_LINK and link.isascii() else ("", [])
+    # Anything else below the gateway is none of the manifest's business.
+    if not path.startswith(f"{DATA_ACCESS}/"):
+        raise AepAnswerError("AEP's link to the rejected rows does not lead to Data Access", method="GET")
+    within = next((f"?path={value}" for name, value in params if name == "path"), "")
+    return one_line(path + within, 300), client.text(path, params=params)
+
+
+def _listed(text: str) -> list[str] | None:
+    """The files that a list of Data Access names, None if the text is no such list."""
+    document = _loaded(text, _LONGEST_ARRAY)
+    entries = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not isinstance(entries, list):
+        return None
+    links = [_mapping(_mapping(_mapping(entry).get("_links")).get("self")).get("href") for entry in entries]
+    files = [link for link in links if isinstance(link, str) and link]
+    return files if files or "_page" in document else None
+
+
+def _documents(text: str) -> Iterator[Any]:
+    """What the file holds: lines of JSON, one array, or one document over several lines. None for what is not JSON."""
+    whole = _loaded(text, _LONGEST_ARRAY)
+    if isinstance(whole, list):
+        yield from whole
+    elif isinstance(whole, dict):
+        yield whole
+    else:
+        # Not `splitlines`, which also breaks lines where JSON does not.
+        yield from (_loaded(line) for line in io.StringIO(text, newline="\n") if line.strip())
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A table may have two columns of one name, and both values must be known to be left out."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        found[name] = [found[name], value] if name in found else value
+    return found
+
+
+# Numbers stay as they are written, for so AEP's words quote them.
+_DECODER: Final = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_object)
+
+
+def _loaded(text: str, longest: int = _LONGEST_LINE) -> Any:
+    try:
+        return _DECODER.decode(text.strip()) if len(text) <= longest else None
+    except (ValueError, RecursionError):
+        return None
+
+
+# --- What a line tells ---
+
+_HOLDERS: Final = ("_errors", "_error", "errors", "error")
+_CORRUPT: Final = "_corrupt_record"
+_WRAPPERS: Final = frozenset({"row", "record", "data", "_row", "_record", "_data"})
+"""What a line may hold the whole row under."""
+_MESSAGES: Final = frozenset(
+    {"message", "msg", "errormessage", "detailedmessage", "description", "errordescription", "detail", "details",
+     "reason", "error", "text"}
+)  # fmt: skip
+_CODES: Final = frozenset({"code", "errorcode", "errcode"})
+_COLUMNS: Final = frozenset(
+    {"column", "columns", "columnname", "field", "fields", "fieldname", "fieldpath", "path", "xdmpath", "attributename",
+     "sourcecolumn", "sourcefield", "targetcolumn", "targetfield", "destination", "destinationpath"}
+)  # fmt: skip
+_HARMLESS: Final = frozenset({"severity", "level", "type", "timestamp", "status", "filename"})
+"""What else an error may tell, that is no value of the row."""
+_NUMBERED: Final = frozenset({"count", "recordcount", "row", "rownumber", "line", "linenumber"})
+"""The same, if it is a number; a row, for one, may be the row itself."""
+_ALONE: Final = frozenset({"code", "errorcode", "message", "msg", "errormessage", "column", "columnname"})
+"""What tells an error in a line without a part of its own for errors; others may as well be columns."""
+
+_CODE: Final = re.compile(r"(?:[A-Z][A-Z0-9]{1,30}-)?[0-9]{1,9}(?:-[0-9]{3})?|[A-Z][A-Z_]{2,60}", re.ASCII)
+_PATH: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.:/\[\]-]{0,199}", re.ASCII)
+_SEGMENT: Final = re.compile(r"[^./\[\]]+")
+_IDENTIFIER: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$:.-]{0,99}", re.ASCII)
+
+
+@dataclass
+class _Told:
+    """What one error of a line tells."""
+
+    code: str = ""
+    columns: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+    """Parts that may be values of the row."""
+
+
+def _rejected_row(document: dict[str, Any], show_values: bool) -> RejectedRow | None:
+    """None for what is nested deeper than any row."""
+    try:
+        errors, row, values = _parted(document)
+        shown = _values(row) if show_values else None
+    except RecursionError:
+        return None
+    names = list(row)
+    looked_at = errors[:_MOST_ERRORS]
+    reasons = _reasons(looked_at) if show_values else _redacted_reasons(looked_at, names, values)
+    if not reasons and _CORRUPT in document:
+        reasons = ["AEP could not read the row at all"]
+    more = max(0, len(reasons) - _MOST_REASONS) + len(errors) - len(looked_at)
+    if more:
+        reasons[_MOST_REASONS:] = [f"and {more} more"]
+    columns = _within(names, _NAMES)
+    return RejectedRow(columns, reasons, shown, len(names) - len(columns))
+
+
+def _redacted_reasons(errors: list[_Told], names: list[str], values: list[str]) -> list[str]:
+    redactor = _Redactor(values, names)
+    columns = [[redactor.column(one, names) for one in error.columns] for error in errors]
+    redactor.keep(name for told in columns for name in told)
+    messages = [[redactor(message) for message in error.messages] for error in errors]
+    told = zip(errors, columns, messages, strict=True)
+    return _reasons(_Told(error.code, column, message) for error, column, message in told)
+
+
+def _reasons(errors: Iterable[_Told]) -> list[str]:
+    """Each once, in words."""
+    return [reason for reason in dict.fromkeys(map(_in_words, errors)) if reason]
+
+
+def _in_words(error: _Told) -> str:
+    about = " ".join(part for part in (error.code, ", ".join(dict.fromkeys(error.columns))) if part)
+    said = " - ".join(dict.fromkeys(filter(None, error.messages)))
+    return one_line(": ".join(part for part in (about, said) if part), _REASON)
+
+
+def _parted(document: dict[str, Any]) -> tuple[list[_Told], Mapping[str, Any], list[str]]:
+    """The errors of a line, its row, and every value that may be the row's."""
+    # Beside `_errors`, a column may well be called `error`.
+    holder = next((name for name in _HOLDERS if name in document), None)
+    rest = {name: value for name, value in document.items() if name != holder and not _is_about(name, value)}
+    wrapper = next(iter(rest)) if len(rest) == 1 and next(iter(rest)) in _WRAPPERS else None
+    if holder:
+        errors = list(_errors(_unfolded(document[holder])))
+    elif _is_error(document):
+        # The line itself is the error, and what else it holds is the row.
+        error = {name: value for name, value in rest.items() if _plain_key(name) in _ALONE}
+        rest = {name: value for name, value in rest.items() if name not in error}
+        wrapper = next((name for name in rest if name in _WRAPPERS and isinstance(rest[name], dict)), None)
+        errors = [_error(error)]
+    else:
+        errors = []
+    corrupt = document.get(_CORRUPT)
+    row = _unfolded(rest[wrapper]) if wrapper else rest
+    values = list(_scalars([rest, corrupt, *(value for error in errors for value in error.values)]))
+    for text in (corrupt, row):
+        if isinstance(text, str):
+            # Nobody knows where in such a text a value begins, so each piece of it is taken for one.
+            values += [text, *re.split(r"[\s,;:|='\"(){}\[\]\\]+", text)]
+    return errors, row if isinstance(row, dict) else rest, values
+
+
+def _is_about(name: str, value: Any) -> bool:
+    """Whether a part of a line tells about the row, and is no column."""
+    return name == _CORRUPT or (
+        isinstance(value, str) and (name == "_filename" or (name == "_row" and value.isdigit()))
+    )
+
+
+def _is_error(document: Mapping[str, Any]) -> bool:
+    keys = {_plain_key(name): value for name, value in document.items()}
+    code = next((keys[name] for name in _CODES if name in keys), None)
+    return isinstance(code, str) and bool(_CODE.fullmatch(code)) and bool(keys.keys() & _MESSAGES & _ALONE)
+
+
+def _errors(held: Any) -> Iterator[_Told]:
+    if isinstance(held, list):
+        for one in held:
+            yield from _errors(one)
+    elif isinstance(held, str):
+        yield _Told(messages=[held])
+    elif isinstance(held, dict):
+        if {_plain_key(name) for name in held} & (_MESSAGES | _CODES):
+            yield _error(held)
+            return
+        for name, one in held.items():
+            # Errors by their column.
+            inner = _error(one) if isinstance(one, dict) else _Told(values=[one])
+            inner.columns.insert(0, name)
+            yield inner
+
+
+def _error(held: Mapping[str, Any]) -> _Told:
+    told = _Told()
+    for name, value in held.items():
+        key = _plain_key(name)
+        parts = value if isinstance(value, list) else [value]
+        texts = [one for one in parts if isinstance(one, str)]
+        known = True
+        if key in _CODES and len(texts) == 1 and _CODE.fullmatch(texts[0]):
+            told.code = texts[0]
+        elif key in _MESSAGES | _CODES:
+            told.messages += texts
+        elif key in _COLUMNS:
+            told.columns += texts
+        else:
+            known = isinstance(value, str) and (key in _HARMLESS or (key in _NUMBERED and value.isdigit()))
+        told.values += [one for one in parts if not known or not isinstance(one, str)]
+    return told
+
+
+def _plain_key(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+def _within(names: list[str], room: int) -> list[str]:
+    """The first names that fit."""
+    shown: list[str] = []
+    for name in names:
+        room -= min(len(name), _NAME) + 2
+        if room < 0:
+            break
+        shown.append(one_line(name, _NAME))
+    return shown
+
+
+def _values(row: Mapping[str, Any]) -> dict[str, str]:
+    shown: dict[str, str] = {}
+    room = _VALUES
+    for name, value in row.items():
+        text = one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), _NAME)
+        room -= len(text) + min(len(name), _NAME) + 2
+        if room < 0:
+            break
+        shown[one_line(name, _NAME)] = text
+    return shown
+
+
+def _unfolded(value: Any) -> Any:
+    """A value that may be written as JSON in a text."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        read = _loaded(value)
+        return value if read is None else read
+    return value
+
+
+def _scalars(parts: list[Any]) -> Iterator[str]:
+    """Every single value, however deep. Keys of inner objects that are no names, as in maps, are data too."""
+    left = [(part, 0) for part in parts]
+    while left:
+        part, depth = left.pop()
+        if isinstance(part, dict):
+            left += [(value, depth + 1) for value in part.values()]
+            if depth:
+                yield from (name for name in part if not _IDENTIFIER.fullmatch(name))
+        elif isinstance(part, list):
+            left += [(value, depth) for value in part]
+        elif isinstance(part, str):
+            yield part
+            inner = _unfolded(part)
+            if inner is not part:
+                left.append((inner, depth + 1))
+        elif isinstance(part, bool):
+            yield str(part)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+# --- Leaving values out ---
+
+_HEAD: Final = 16
+"""AEP may cut a long value when it quotes it, so its first characters are enough."""
+_TYPES: Final = frozenset(
+    {"string", "text", "integer", "int", "long", "short", "byte", "number", "double", "float", "decimal", "boolean",
+     "bool", "date", "date-time", "datetime", "timestamp", "time", "object", "array", "map", "null"}
+)  # fmt: skip
+_AEP_CODE: Final = re.compile(r"(?<!\w)(?:CONNECTOR|DCVS|FLOW|INGEST|MAPPER|XDM)-[0-9]{3,6}-[0-9]{3}(?!\w)", re.ASCII)
+_QUOTED: Final = re.compile(
+    r"(?<!\w)'(?P<a>(?:[^']|(?<=\w)'(?=\w))*)'(?!\w)|\"(?P<b>[^\"]*)\"|`(?P<c>[^`]*)`|“(?P<d>[^”]*)”|‘(?P<e>[^’]*)’"
+    r"|«(?P<f>[^»]*)»|(?<!\w)\[(?P<g>[^\]]*)\]"
+)
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,60}(?:\.[0-9]{0,60})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
+_MOMENT: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}.*)", re.ASCII | re.DOTALL)
+_Spans = list[tuple[int, int]]
+
+
+class _Redactor:
+    """
+    Takes the values of a row out of texts: every occurrence, also within other words, whatever the case.
+
+    What AEP quotes is left out as well unless it is a column's name or a type, for the row may not hold it as it is
+    quoted. Names of columns stay whole where they are words of their own, even if a short value is a part of them.
+    """
+
+    def __init__(self, values: Iterable[str], names: Iterable[str]) -> None:
+        known = dict.fromkeys(values)
+        self._too_many = len(known) > _MOST_VALUES
+        spelled = {_folded(_plain(one)) for value in ([] if self._too_many else known) for one in _spellings(value)}
+        self._values = {one for one in spelled if one.strip(f"{MASK} ")}
+        self._names: set[str] = set()
+        self._kept = _AEP_CODE
+        self.keep(names)
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Let these names stay."""
+        self._names.update(filter(None, map(_plain, names)))
+        longest_first = sorted(self._names, key=lambda name: (-len(name), name))
+        words = "|".join(map(re.escape, longest_first))
+        self._kept = re.compile(rf"{_AEP_CODE.pattern}|(?<!\w)(?:{words})(?!\w)" if words else _AEP_CODE.pattern)
+
+    def column(self, told: str, names: list[str]) -> str:
+        """The column that an error names; parts of its path that are values, as keys of maps may be, are left out."""
+        if told in names:
+            return told
+        path = _plain(told)
+        if not _PATH.fullmatch(path):
+            return MASK
+        return _SEGMENT.sub(lambda part: MASK if self._is_value(part[0]) else part[0], path)
+
+    def _is_value(self, text: str) -> bool:
+        return text not in self._names and _folded(text) in self._values
+
+    def __call__(self, message: str) -> str:
+        if self._too_many or len(message) > _LONGEST_MESSAGE:
+            return f"a message of {len(message)} characters, left out"
+        text = _plain(message)
+        text = _masked(text, [*self._quoted(text), *self._spans(text, self._values)])
+        # Where a value holds the mask itself, leaving others out may have made it.
+        with_mask = {value for value in self._values if MASK in value}
+        while spans := self._spans(text, with_mask):
+            text = _masked(text, spans)
+        return text
+
+    def _spans(self, text: str, values: set[str]) -> _Spans:
+        folded = _folded(text)
+        kept = [match.span() for match in self._kept.finditer(text)]
+        return [
+            (start, end)
+            for value in values
+            for start, end in _occurrences(folded, value)
+            if not any(first <= start and end <= last and (first, last) != (start, end) for first, last in kept)
+        ]
+
+    def _quoted(self, text: str) -> Iterator[tuple[int, int]]:
+        for match in _QUOTED.finditer(text):
+            inner = match[match.lastgroup or 0].strip()
+            if inner and inner not in self._names and inner.lower() not in _TYPES and not _AEP_CODE.fullmatch(inner):
+                yield match.span(match.lastgroup or 0)
+
+
+def _occurrences(text: str, value: str) -> Iterator[tuple[int, int]]:
+    head = value[:_HEAD]
+    start = text.find(head)
+    while start >= 0:
+        end, length = start + len(head), len(head)
+        while length < len(value) and text[end : end + 1] == value[length]:
+            end, length = end + 1, length + 1
+        yield start, end
+        start = text.find(head, start + 1)
+
+
+def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    covered = bytearray(len(text))
+    for start, end in spans:
+        covered[start:end] = b"\1" * (end - start)
+    pieces = groupby(zip(text, covered, strict=True), key=lambda pair: pair[1])
+    masked = "".join(MASK if hidden else "".join(character for character, _ in piece) for hidden, piece in pieces)
+    return re.sub(f"{MASK}+", MASK, masked)
+
+
+def _plain(text: str) -> str:
+    """As the log will show it: a value must not come into being where blanks are put together afterwards."""
+    return " ".join(text.split()) if text.isprintable() else one_line(text, len(text))
+
+
+def _folded(text: str) -> str:
+    """In lower case, character by character, so that places in it are places in the text."""
+    if text.isascii():
+        return text.lower()
+    return "".join(lower if len(lower := character.lower()) == 1 else character for character in text)
+
+
+def _spellings(value: str) -> Iterator[str]:
+    """How a value may be written where it is quoted."""
+    yield value
+    if value.isascii() and value.isalpha():
+        return
+    yield from _as_numbers(value)
+    if moment := _MOMENT.fullmatch(value.strip()):
+        yield from (f"{moment[1]}T{moment[2]}", f"{moment[1]} {moment[2]}")
+    written = json.dumps(value)[1:-1]
+    yield from (written, json.dumps(written)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1])
+    yield from (value.replace(*change) for change in (("'", "''"), ("'", "\\'"), ('"', '""'), ("/", "\\/")))
+    yield from (html.escape(value), quote(value, safe="", errors="replace"), quote_plus(value, errors="replace"))
+    if not value.isascii():
+        yield from (unicodedata.normalize(form, value) for form in ("NFC", "NFD", "NFKC"))
+
+
+def _as_numbers(value: str) -> Iterator[str]:
+    if not _NUMBER.fullmatch(value.strip()):
+        return
+    number = Decimal(value.strip())
+    for one in (number, number.normalize()):
+        yield from (format(one, "f"), format(one, ",f"), str(one))
+    if math.isfinite(float(number)):
+        yield repr(float(number))

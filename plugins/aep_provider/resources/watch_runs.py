@@ -1,0 +1,120 @@
+"""Reading the runs of a sandbox: the newest ones, and those that went on when they were last read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aep_provider.platform.paging import FlowPages
+from aep_provider.resources import flow_service, run_looks
+from aep_provider.resources.run import COLLECTION
+from aep_provider.verdict import Verdict, judge, milliseconds
+
+if TYPE_CHECKING:
+    from aep_provider.platform.client import AepClient
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SeenRun:
+    """A run that AEP shows. Moments are epoch milliseconds, 0 where AEP does not tell."""
+
+    id: str
+    flow_id: str
+    verdict: Verdict
+    created_at: int
+    updated_at: int
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> SeenRun:
+        """Return what a run's document tells."""
+        verdict = judge(document)
+        created, updated = (milliseconds(document.get(key)) or 0 for key in ("createdAt", "updatedAt"))
+        return cls(verdict.run_id, verdict.flow_id, verdict, created, updated)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.verdict.state.has_ended
+
+    @property
+    def began_at(self) -> int:
+        """When it began."""
+        return self.verdict.started_at or self.created_at
+
+    @property
+    def ended_at(self) -> int:
+        """When it ended. Some failed runs do not tell, so the last change of their document stands for it."""
+        return self.verdict.completed_at or self.updated_at or self.began_at
+
+    def touches(self, since: int) -> bool:
+        """Whether anything happened to it at or after a moment, or it does not tell when anything did."""
+        moments = [moment for moment in (self.created_at, self.updated_at) if moment]
+        return not moments or max(moments) >= since
+
+
+def runs_since(client: AepClient, since: int) -> dict[str, SeenRun]:
+    """
+    Return the runs of the sandbox that were created since a moment, and others that changed since, by id.
+
+    AEP lists the most recently created or the most recently updated first; which of them is not certain (contract 2.12).
+    Either way nothing that was created since comes after a run that is older in both respects. Runs that were created
+    before and have changed since are certain to be here only if the list is by change: whoever knows their ids looks them up.
+
+    :param since: epoch milliseconds.
+    """
+    found: dict[str, SeenRun] = {}
+    order = _Order()
+    pages = FlowPages(flow_service.path_of(COLLECTION), None)
+    is_read = False
+    while pages.more and not is_read:
+        runs = [SeenRun.of(document) for document in pages.items(client.get(pages.path, params=pages.params).body)]
+        for run in runs:
+            order.add(run)
+        # A list that grows while it is read may show a run on two pages, the later one fresher.
+        found |= {run.id: run for run in runs if run.touches(since)}
+        # Only at the end of a page: it is here anyway, and a list that begins with the oldest shows its order.
+        is_read = order.is_kept and not all(run.touches(since) for run in runs)
+    if not order.is_kept:
+        log.warning("AEP lists runs neither by creation nor by change, so all of them had to be read")
+    return found
+
+
+class _Order:
+    """Whether a list has the most recently created, or the most recently updated, first."""
+
+    def __init__(self) -> None:
+        self._by_creation = self._by_change = True
+        self._last: SeenRun | None = None
+
+    def add(self, run: SeenRun) -> None:
+        """See the next one. One that does not tell its moment shows no order."""
+        last = self._last or run
+        self._by_creation = self._by_creation and 0 < run.created_at <= last.created_at
+        self._by_change = self._by_change and 0 < run.updated_at <= last.updated_at
+        self._last = run
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether either is so, as far as was seen."""
+        return self._by_creation or self._by_change
+
+
+def runs_by_id(client: AepClient, run_ids: Iterable[str]) -> dict[str, SeenRun]:
+    """Return some runs by id, many in one request where AEP can do that. Those that AEP does not know are left out."""
+    filters = run_looks.Filters()
+    found: dict[str, SeenRun] = {}
+    for batch in filters.batches(run_ids):
+        seen = run_looks.look(client, run_looks.runs_by_id(batch, filters))
+        for run_id in batch:
+            if run_id not in seen:
+                seen |= run_looks.look(client, run_looks.runs_by_id([run_id], filters))
+            document = seen[run_id]
+            if document is None:
+                log.warning("Run %s, which went on when it was last seen, is not there any more", run_id)
+            else:
+                found[run_id] = SeenRun.of(document)
+    return found
