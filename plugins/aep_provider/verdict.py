@@ -156,7 +156,7 @@ def judge(run: Mapping[str, Any]) -> Verdict:
     if state is RunState.SUCCEEDED and (rejected or reasons):
         state = RunState.PARTIAL
     return Verdict(
-        run_id=str(run.get("id")),
+        run_id=one_line(run.get("id"), 200),
         flow_id=one_line(run.get("flowId") or "", 200),
         state=state,
         status=one_line(status, 100),
@@ -238,7 +238,7 @@ def _batches(activities: list[Mapping[str, Any]]) -> Iterator[str]:
         for target in _list(activity.get("targetInfo")):
             reference = _mapping(_mapping(target).get("reference"))
             if str(reference.get("type")).lower() == "batch":
-                yield from (str(one) for one in _list(reference.get("ids")))
+                yield from (one_line(one, 200) for one in _list(reference.get("ids")))
 
 
 def _count(value: object) -> int | None:

@@ -30,6 +30,8 @@ from aep_provider.resources.flow_spec import find_flow_spec
 from aep_provider.resources.flow_state import state_of
 from aep_provider.resources.lifecycle import delete_flow
 from aep_provider.resources.run import read_run, runs_of
+from aep_provider.resources.run_looks import Filters, look_for
+from aep_provider.resources.run_wait import Awaited, Kind, RunWait
 from aep_provider.resources.target import SchemaChoice
 from aep_provider.resources.window import Window
 from aep_provider.resources.window_run import WindowRequest, start_window
@@ -225,8 +227,24 @@ class TestUnderEachSetting:
             with pytest.raises(AepConfigError, match="AEP takes no run of this flow before the flow's start time"):
                 world.first_run(chain, shape)
             return
+        if "run_document_quirks=unknown_word" in assume:
+            self.see_a_word_that_nobody_knows(world, chain, shape)
+            return
         verdict = world.first_run(chain, shape)
         assert (verdict.state, verdict.rows_written) == (RunState.SUCCEEDED, 3)
+
+    def see_a_word_that_nobody_knows(self, world: World, chain: Chain, shape: str) -> None:
+        """Neither success nor failure is made of it: whoever waits does so until time is up, and says what the word is."""
+        if shape == "on_demand":
+            window = WindowRequest(chain.flow_id, JANUARY, delta_column="sys_updated_at")
+            start_window(world.client, window, memory=Notes(), patience=Patience(3, 0.05))
+        until(lambda: any(judge(run).state is RunState.UNKNOWN for run in runs_of(world.client, chain.flow_id)))
+        now = time.time()
+        wait = RunWait(Awaited(flow_id=chain.flow_id, started=now, deadline=now))
+        look_for(world.client, wait, Filters())
+        ending = wait.ending(time.time())
+        assert ending is not None
+        assert (ending.kind, "FINALIZED_OK" in ending.message) == (Kind.TIMEOUT, True)
 
     def change_the_mapping(self, world: World, chain: Chain, shape: str) -> None:
         """Only flows that recur can be changed; of others AEP's texts show no change."""

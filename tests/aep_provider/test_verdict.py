@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
@@ -238,3 +239,93 @@ def test_rows_that_landed_with_values_left_out_are_told() -> None:
         "recordSummary": {"inputRecordCount": 3, "outputRecordCount": 3, "warningRecordCount": 2}}})  # fmt: skip
     assert (seen.state, seen.rows_warned) == (RunState.SUCCEEDED, 2)
     assert "2 written with warnings" in seen.in_words()
+
+
+def activity(name: str, status: str = "success", **more: Any) -> dict[str, Any]:
+    return {"id": name, "name": f"{name} Activity", "statusSummary": {"status": status, **more}}
+
+
+COPY_FAILED = {"errors": [{"code": "CONNECTOR-1001-500", "message": "the copy failed"}]}
+DOCUMENTS: dict[str, tuple[dict[str, Any], tuple[RunState, int | None, int | None, int | None]]] = {
+    "success": (run(records=counts(9, 9, 0)), (RunState.SUCCEEDED, 9, 9, 0)),
+    "success with rejected rows": (run(records=counts(9, 7, 2)), (RunState.PARTIAL, 9, 7, 2)),
+    "partial": (run("partialSuccess", records=counts(9, 7, 2)), (RunState.PARTIAL, 9, 7, 2)),
+    "partial without counts": (run("partialSuccess"), (RunState.PARTIAL, None, None, None)),
+    "failed, and no end": (
+        run("failed", times={"startedAtUTC": 1_800_000_000_000}, status_summary=COPY_FAILED), (RunState.FAILED, None, None, None),
+    ),
+    "failed in the copy": (
+        run("failed", records=counts(0, 0), activities=[activity("Copy", "failed", **COPY_FAILED)]),
+        (RunState.FAILED, 0, 0, None),
+    ),
+    "failed in the promotion": (
+        run("failed", records=counts(9, 0, 9), activities=[activity("Copy"), activity("Promotion", "failed")]),
+        (RunState.FAILED, 9, 0, 9),
+    ),
+    "capitals": (run("SUCCESS", records=counts(9, 9)), (RunState.SUCCEEDED, 9, 9, None)),
+    "the provider's failure in part": (run("PARTIAL_FAILURE", records=counts(9, 8, 1)), (RunState.PARTIAL, 9, 8, 1)),
+    "an unknown word": (run("FINALIZED_OK", records=counts(9, 9)), (RunState.UNKNOWN, 9, 9, None)),
+    "an unknown word, and an end": (run("odd", times={"completedAtUTC": 1}), (RunState.UNKNOWN, None, None, None)),
+    "no metrics": ({"id": "r1"}, (RunState.RUNNING, None, None, None)),
+    "sizes of -1": (
+        {"id": "r1", "metrics": {
+            "statusSummary": {"status": "success"}, "recordSummary": counts(9, 9),
+            "sizeSummary": {"inputBytes": -1, "outputBytes": -1}}},
+        (RunState.SUCCEEDED, 9, 9, None),
+    ),
+    "the misspelt key": (
+        run(records=counts(9, 8), activites=[{"recordSummary": {"failedRecordCount": 1}}]), (RunState.PARTIAL, 9, 8, 1),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("document", "wanted"), DOCUMENTS.values(), ids=DOCUMENTS)
+def test_a_document_of_each_kind(
+    document: dict[str, Any], wanted: tuple[RunState, int | None, int | None, int | None]
+) -> None:
+    verdict = judge(document)
+    assert (verdict.state, verdict.rows_read, verdict.rows_written, verdict.rows_rejected) == wanted
+    assert (verdict.bytes_read, verdict.bytes_written) == (None, None)
+
+
+SCRAPS: list[Any] = [
+    None, True, False, 0, -1, 7, 10**30, -0.5, 1e308, float("inf"), float("nan"), "",
+    "success", "failed", "9" * 5000, "\x00\u202e",
+    [], {}, [[]], [{}], {"status": "success"}, {"errors": [None, {"code": [], "message": {}}]}, "partialSuccess", 1_800_000_000,
+]  # fmt: skip
+
+
+def mutated(value: Any, chance: random.Random, depth: int = 0) -> Any:
+    """A document with some of its parts replaced, left out, doubled or nested."""
+    if chance.random() < 0.06:
+        return chance.choice(SCRAPS)
+    if isinstance(value, dict):
+        kept = {key: mutated(part, chance, depth + 1) for key, part in value.items() if chance.random() > 0.04}
+        return kept if chance.random() > 0.02 else {"extra": kept, **kept}
+    if isinstance(value, list):
+        parts = [mutated(part, chance, depth + 1) for part in value]
+        return parts * chance.choice([1, 1, 1, 2])
+    return value
+
+
+@pytest.mark.slow
+def test_tens_of_thousands_of_mutations_give_only_a_verdict() -> None:
+    """And never a success where rows were rejected or AEP told an error."""
+    chance = random.Random(23)
+    whole = run(
+        records={**counts(9, 7, 2), "skippedRecordCount": 0, "warningRecordCount": 1},
+        times={"startedAtUTC": 1_800_000_000_000, "completedAtUTC": 1_800_000_009_000},
+        activities=[activity("Copy", **COPY_FAILED), {**activity("Promotion"), "targetInfo": [BATCH]}],
+    )
+    for base in [*(document for document, _ in DOCUMENTS.values()), whole]:
+        for _ in range(2500):
+            document = mutated(base, chance)
+            if not isinstance(document, dict):
+                continue
+            verdict = judge(document)
+            assert isinstance(verdict, Verdict)
+            assert len(verdict.in_words()) < 3000
+            assert verdict_of(json.loads(json.dumps(verdict.as_json()))) == verdict
+            if verdict.state is RunState.SUCCEEDED:
+                assert not verdict.rows_rejected
+                assert not verdict.reasons

@@ -74,7 +74,11 @@ class Waits:
         self.estate = Estate(
             folder / "estate", tables, database=database, platform=["--assume", "run_appears_after_seconds=1"]
         )
-        self.estate.environment |= {"AIRFLOW__TRIGGERER__CAPACITY": "2000"}
+        self.estate.environment |= {
+            "AIRFLOW__TRIGGERER__CAPACITY": "2000",
+            # Airflow loads a DAG for each wait that begins in the triggerer: a few at a time do not hold up the others.
+            "AIRFLOW__TRIGGERER__MAX_TRIGGER_TO_SELECT_PER_LOOP": "20",
+        }
         self.count = count
         self.ids: list[str] = []
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
@@ -20,6 +21,9 @@ from aep_provider.verdict import Tolerance
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepAsyncClient
     from aep_provider.triggers.poller import RunPoller, Seat
+
+LINK_SECONDS: Final = 0.2
+"""Between two links that are pushed while tasks wait."""
 
 
 def net_seconds(poke_interval: float) -> float:
@@ -86,15 +90,19 @@ class AepFlowRunTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: how the wait ended, or that the task has succeeded."""
-        # Sensors import this module, at parse time too: aiohttp can wait.
-        from aep_provider.triggers.poller import Seat, watched  # noqa: PLC0415
-
+        # Sensors import this module, at parse time too, so what it takes is imported here; in a thread, for the loop goes on.
+        poller = await asyncio.to_thread(import_module, "aep_provider.triggers.poller")
+        await asyncio.to_thread(import_module, "aep_provider.hooks.aep")
         wait = RunWait(self.awaited())
-        seat = Seat(wait, self.poke_interval)
+        seat = poller.Seat(wait, self.poke_interval)
         try:
-            async with watched((self.aep_conn_id, self.sandbox), self._connect, seat) as poller:
-                ending = await self._ended(wait, seat, poller)
-                links = self._links(wait, poller)
+            async with poller.watched((self.aep_conn_id, self.sandbox), self._connect, seat) as common:
+                linking = asyncio.create_task(self._link(wait, common))
+                try:
+                    ending = await self._ended(wait, seat)
+                finally:
+                    linking.cancel()
+                links = self._links(wait, common)
         except AepError as error:
             ending, links = Ending(Kind.ERROR, wait.verdicts, str(error), error.final), {}
         yield self._event(ending, links)
@@ -126,14 +134,11 @@ class AepFlowRunTrigger(BaseTrigger):
         # What may pass is repeated by the poll itself, so that nobody waits for one who waits.
         return await AepHook(self.aep_conn_id, self.sandbox, caller=type(self).__name__).async_client(attempts=1)
 
-    async def _ended(self, wait: RunWait, seat: Seat, poller: RunPoller) -> Ending:
+    async def _ended(self, wait: RunWait, seat: Seat) -> Ending:
         self.log.info("Waiting for %s", wait.awaited.in_words())
-        linked: dict[str, str] = {}
         while True:
             for note in wait.notes():
                 (self.log.warning if note.warning else self.log.info)("%s", note.text)
-            if self.started is None:
-                linked = await self._linked(linked, self._links(wait, poller))
             if ending := wait.ending(time.time()):
                 return ending
             if seat.broken:
@@ -151,22 +156,33 @@ class AepFlowRunTrigger(BaseTrigger):
         flow_id = self.flow_id or next((verdict.flow_id for verdict in wait.verdicts), None)
         return link_urls(poller.client.settings, flow_id=flow_id, run_id=next(iter(wait.run_ids), None))
 
-    async def _linked(self, before: dict[str, str], links: dict[str, str]) -> dict[str, str]:
-        """Push links while the task waits. Where it began in a worker, that one has done it."""
+    async def _link(self, wait: RunWait, poller: RunPoller) -> None:
+        """
+        Push links while the task waits, if it began here; where it began in a worker, that one has done it.
+
+        Each asks Airflow's supervisor, which has the events of all waits to care for: so they go one by one, and unhurried.
+        """
         ti = self.task_instance
-        if ti is None or links == before:
-            return before
+        if self.started is not None or ti is None:
+            return
         from airflow.providers.common.compat.sdk import XCom  # noqa: PLC0415  only in the triggerer
 
         whose = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": ti.map_index}
-        try:
-            for key in links.keys() - {key for key, value in before.items() if links.get(key) == value}:
-                # In a thread, for it asks Airflow's supervisor and waits for the answer.
-                await asyncio.to_thread(XCom.set, key, links[key], **whose)
-        except Exception as error:
-            # A wait goes on without its links.
-            self.log.warning("The links to AEP could not be published: %s", type(error).__name__)
-        return links
+        told: dict[str, str] = {}
+        while True:
+            links = self._links(wait, poller)
+            async with poller.aside:
+                for key in [key for key, url in links.items() if told.get(key) != url]:
+                    try:
+                        await asyncio.to_thread(XCom.set, key, links[key], **whose)
+                    except Exception as error:
+                        self.log.warning("The links to AEP could not be published: %s", type(error).__name__)
+                        return
+                    told[key] = links[key]
+                    await asyncio.sleep(LINK_SECONDS)
+            if told and wait.verdicts:
+                return
+            await asyncio.sleep(self.poke_interval)
 
     def _broken(self, error: Exception) -> AepError:
         if isinstance(error, AepError):

@@ -103,12 +103,15 @@ class RunPoller:
         self._filters = Filters()
         self._items: dict[Seat, list[_Item]] = {}
         self._unlisted: list[_Item] = []
+        self._doubt: _Item | None = None
         self._sent: deque[float] = deque()
         self._counted = 0
         self._not_before = 0.0
         self._joined = asyncio.Event()
         self._connecting = asyncio.Lock()
         self._gate = asyncio.Semaphore(AT_THE_SAME_TIME)
+        self.aside = asyncio.Lock()
+        """For what a wait does besides, such as telling Airflow something: one at a time, so that no end is held up."""
         # In a context of its own: what is logged here must not look as if the first wait had said it.
         self._task = asyncio.get_running_loop().create_task(self._run(), context=contextvars.Context())
 
@@ -207,12 +210,14 @@ class RunPoller:
             *((batch, self._look_at_flows) for batch in self._batches(unknown, _flow_id)),
         ]
         looks.sort(key=lambda look: look[0][0].due)
-        self._unlisted = []
+        if self._doubt:
+            looks.insert(0, ([self._doubt], self._look_at_each))
+        self._unlisted, self._doubt = [], None
         await _together(how(batch) for batch, how in looks[: self._room()])
         now = time.monotonic()
         longest = sorted(self._unlisted, key=lambda item: item.checked)
         again = [item for item in longest if item.run_id or now - item.checked > CHECK_INTERVALS * item.seat.interval]
-        await _together(self._look_by_itself(item) for item in again[: self._room()])
+        await self._look_at_each(again[: self._room()])
 
     def _batches(self, items: Sequence[_Item], key: Callable[[_Item], str]) -> Iterator[list[_Item]]:
         """Yield what one request can ask for, the longest due first: what is due, filled up with what is due next."""
@@ -235,9 +240,9 @@ class RunPoller:
                 self._saw_run(item, seen[item.run_id])
             else:
                 self._later(item, changed=False)
-        if unlisted and not seen and len(unlisted) > 1:
+        if not seen and len(unlisted) > 1:
             # Not one of them: the filter itself may find nothing.
-            await self._look_by_itself(min(unlisted, key=lambda item: item.checked))
+            self._doubt = min(unlisted, key=lambda item: item.checked)
         self._unlisted += unlisted
 
     async def _look_for_first_runs(self, batch: list[_Item]) -> None:
@@ -257,6 +262,9 @@ class RunPoller:
                 self._unlisted.append(item)
         for item in alone:
             await self._look_for_first_runs([item])
+
+    async def _look_at_each(self, batch: list[_Item]) -> None:
+        await _together(self._look_by_itself(item) for item in batch)
 
     async def _look_by_itself(self, item: _Item) -> None:
         """Look at something that lists do not show: they lag behind, or their filter finds nothing."""

@@ -531,7 +531,7 @@ def test_whatever_aep_tells_there_is_a_report(mutant: tuple[dict[str, Any], Any]
 
 
 @pytest.mark.slow
-@settings(max_examples=30_000, deadline=None)
+@settings(max_examples=2_500, deadline=None)
 @given(mutants(), st.booleans())
 def test_whatever_aep_tells_there_is_a_report_tens_of_thousands(
     mutant: tuple[dict[str, Any], Any], show_values: bool

@@ -388,6 +388,12 @@ SWITCHES = [
     "continuation=position_only",
     "filter_case=insensitive",
     "once_runs_by_itself=no",
+    "several_values_filter=ignored",
+    "several_values_filter=empty",
+    "several_values_filter=refused",
+    "runs_order=updated",
+    "run_document_quirks=activites",
+    "run_document_quirks=seconds",
 ]
 
 
