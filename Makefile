@@ -55,6 +55,7 @@ bench: setup ## what is fast and cheap about it, measured side by side: takes mi
 	@$(BIN)/python benchmarks/imports.py
 	@$(BIN)/python benchmarks/provisioning.py
 	@$(BIN)/python benchmarks/windows.py
+	@$(BIN)/python benchmarks/waits.py
 
 lint: setup ## ruff, its formatter, and mypy
 	@$(BIN)/ruff check

@@ -221,8 +221,9 @@ with DAG(
             group = {"step": "schema", "kind": "field group", "name": f"{told('schema', 'name')} columns"}
             group |= {"id": told("schema", "field_group_id"), "action": told("schema", "field_group_action")}
             objects.insert(2, group)
-        run = {key: told("first_run", key) for key in ("rows_read", "rows_written", "rows_rejected", "reasons")}
-        run |= {"id": told("first_run"), "status": told("first_run", "state")}
+        arrived = told("first_run", "outcome")
+        run = {key: arrived[key] for key in ("rows_read", "rows_written", "rows_rejected", "reasons")}
+        run |= {"id": told("first_run"), "status": arrived["state"]}
         requests = [told(step, "requests") or 0 for step in (*steps, "check", "flow_spec")]
         return {
             "dataflow": told("check", "name"),

@@ -59,9 +59,7 @@ class AepCreateFlowRunOperator(WaitsForRuns):
     AEP does not tell their windows. A partly successful window is never posted again, except with ``force``.
 
     *XCom*: ``return_value`` is the id of the run; ``window_start`` and ``window_end`` (ISO 8601, UTC), ``how`` the run was come
-    by, and with ``wait`` what the sensor tells: ``state``, ``rows_read``, ``rows_written``, ``rows_rejected``,
-    ``rows_skipped``, ``rows_warned``, ``bytes_read``, ``bytes_written``, ``reasons``, ``codes``, ``batch_ids``, ``started_at``
-    and ``completed_at`` (epoch milliseconds). The events of the outlets tell window, run, state and rows.
+    by, and with ``wait`` the ``outcome``, as the sensor tells it. The events of the outlets tell window, run, state and rows.
 
     :raises AirflowFailException: what repeating cannot mend, such as windows that share rows.
     :raises AepRunFailedError: the run failed; the next try does as ``on_failed_run`` says.

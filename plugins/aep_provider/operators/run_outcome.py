@@ -17,7 +17,7 @@ from aep_provider.errors import (
 from aep_provider.links import named_urls, publish_links
 from aep_provider.operators.base import ReachesAep, publish
 from aep_provider.operators.rendered import number, truth, whole_number
-from aep_provider.resources.arrivals import arrived
+from aep_provider.resources.arrivals import OUTCOME, arrived
 from aep_provider.resources.run_wait import Ending, Kind
 from aep_provider.verdict import RunState, Tolerance, Verdict
 
@@ -57,7 +57,7 @@ def conclude(
     :raises AepRunPartialError: more rows were rejected than are borne.
     :raises AepRunEmptyError: a run brought no rows, where that is not accepted.
     """
-    publish(context, **arrived(verdicts))
+    publish(context, **{OUTCOME: arrived(verdicts)})
     for verdict in verdicts:
         if warning := verdict.warning():
             log.warning("%s", warning)
@@ -71,7 +71,7 @@ def conclude(
 def waited_in_vain(context: Context, task: ReachesAep, ending: Ending) -> AepError:
     """Publish and report what is known of the runs, and return what to raise for a wait that was not ended by them."""
     if ending.verdicts:
-        publish(context, **arrived(ending.verdicts))
+        publish(context, **{OUTCOME: arrived(ending.verdicts)})
         report(context, task, [verdict for verdict in ending.verdicts if not verdict.state.has_ended])
     if ending.kind is Kind.ABSENT:
         return AepRunAbsentError(ending.message)

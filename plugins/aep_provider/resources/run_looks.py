@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 AT_ONCE: Final = 100
 """How many objects one request asks for: no page is longer (contract 2.14)."""
 
+# What stands in an id cannot end a value of a filter, nor begin the next.
+_PLAIN: Final = re.compile(r"[\w.-]+", re.ASCII)
+
 T = TypeVar("T")
 Document = dict[str, Any]
 
@@ -114,9 +117,9 @@ class Filters:
         every = list(dict.fromkeys(ids))
         if not self.take_several:
             return [[one] for one in every]
-        plain = [one for one in every if re.fullmatch(r"[\w.-]+", one, re.ASCII)]
+        plain = [one for one in every if _PLAIN.fullmatch(one)]
         groups = [plain[start : start + AT_ONCE] for start in range(0, len(plain), AT_ONCE)]
-        return groups + [[one] for one in every if one not in set(plain)]
+        return groups + [[one] for one in every if not _PLAIN.fullmatch(one)]
 
 
 def runs_by_id(ids: Sequence[str], filters: Filters) -> Looking[dict[str, Document | None]]:

@@ -60,10 +60,11 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
 
     *Idempotency*: reads only; a retry waits for the same run.
 
-    *XCom*: ``return_value`` is the id of the run, or the list of ids if a list was given; ``state``, ``rows_read``,
-    ``rows_written``, ``rows_rejected``, ``rows_skipped``, ``rows_warned``, ``bytes_read``, ``bytes_written`` (None where AEP
-    does not tell), ``reasons``, ``codes``, ``batch_ids``, ``started_at`` and ``completed_at`` (epoch milliseconds); of several
-    runs the sums, and ``runs`` holds each one's. They are there also when the task fails.
+    *XCom*: ``return_value`` is the id of the run, or the list of ids if a list was given; ``outcome`` a mapping of ``state``,
+    ``rows_read``, ``rows_written``, ``rows_rejected``, ``rows_skipped``, ``rows_warned``, ``bytes_read``, ``bytes_written``
+    (None where AEP does not tell), ``reasons``, ``codes``, ``batch_ids``, ``started_at``, ``completed_at`` (epoch milliseconds),
+    AEP's ``status`` and ``flow_id``; of several runs the sums, and ``runs`` holds each one's. It is there also when the task
+    fails.
 
     :raises AirflowFailException: a run failed, was empty or rejected more rows than is borne.
     :raises AirflowSensorTimeout: a run did not end in time.

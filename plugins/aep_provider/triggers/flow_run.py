@@ -14,7 +14,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from aep_provider.errors import AepConfigError, AepError
 from aep_provider.links import link_urls
-from aep_provider.resources.arrivals import arrived
+from aep_provider.resources.arrivals import OUTCOME, arrived
 from aep_provider.resources.run_wait import GRACE_SECONDS, TROUBLE_SECONDS, Awaited, Ending, Kind, RunWait
 from aep_provider.verdict import Tolerance
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aep_provider.platform.client import AepAsyncClient
     from aep_provider.triggers.poller import RunPoller, Seat
 
-LINK_SECONDS: Final = 0.2
+LINK_SECONDS: Final = 1.0
 """Between two links that are pushed while tasks wait."""
 
 
@@ -135,10 +135,12 @@ class AepFlowRunTrigger(BaseTrigger):
         return await AepHook(self.aep_conn_id, self.sandbox, caller=type(self).__name__).async_client(attempts=1)
 
     async def _ended(self, wait: RunWait, seat: Seat) -> Ending:
-        self.log.info("Waiting for %s", wait.awaited.in_words())
+        # Airflow's supervisor takes the lines, and may be busy with the events of other waits: the loop need not wait for it.
+        log: Any = self.log
+        await log.ainfo("Waiting for %s", wait.awaited.in_words())
         while True:
             for note in wait.notes():
-                (self.log.warning if note.warning else self.log.info)("%s", note.text)
+                await (log.awarning if note.warning else log.ainfo)("%s", note.text)
             if ending := wait.ending(time.time()):
                 return ending
             if seat.broken:
@@ -180,7 +182,7 @@ class AepFlowRunTrigger(BaseTrigger):
                         return
                     told[key] = links[key]
                     await asyncio.sleep(LINK_SECONDS)
-            if told and wait.verdicts:
+            if wait.verdicts and told == self._links(wait, poller):
                 return
             await asyncio.sleep(self.poke_interval)
 
@@ -199,7 +201,7 @@ class AepFlowRunTrigger(BaseTrigger):
         for verdict in ending.verdicts:
             if verdict.rows_warned:
                 self.log.warning("%s", verdict.warning())
-        told: Any = {"return_value": run_ids[0] if self.single else run_ids, **arrived(ending.verdicts), **links}
+        told: Any = {"return_value": run_ids[0] if self.single else run_ids, OUTCOME: arrived(ending.verdicts), **links}
         return TaskSuccessEvent(xcoms=told)
 
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 LEAST_BUDGET: Final = 10
 """How many requests one polling interval may take, unless it needs more to see everything once."""
+SPREAD: Final = 5
+"""Into so many parts of an interval its requests are spread, if it takes as many."""
 AT_THE_SAME_TIME: Final = 4
 FIRST_PAUSE_SECONDS: Final = 1.0
 """A run that ends soon is seen soon; one that takes its time is looked at ever more seldom, down to its interval."""
@@ -174,19 +176,24 @@ class RunPoller:
         runs = sum(item.run_id is not None for item in items)
         return max(LEAST_BUDGET, -(-runs // at_once) + -(-(len(items) - runs) // at_once))
 
-    def _recently_sent(self) -> deque[float]:
-        began = time.monotonic() - self._interval()
-        while self._sent and self._sent[0] <= began:
-            self._sent.popleft()
-        return self._sent
+    def _limits(self) -> Iterator[tuple[float, int]]:
+        """Over how many seconds how many requests may be sent: an interval's, and spread over it, so that ends come spread."""
+        interval, budget = self._interval(), self._budget()
+        yield interval, budget
+        yield interval / SPREAD, -(-budget // SPREAD)
 
     def _room(self) -> int:
-        return max(0, self._budget() - len(self._recently_sent()))
+        """How many requests may be sent now."""
+        now = time.monotonic()
+        return max(0, min(budget - sum(at > now - window for at in self._sent) for window, budget in self._limits()))
 
     def _room_at(self) -> float:
-        """When the next request fits into the budget."""
-        sent, budget = self._recently_sent(), self._budget()
-        return sent[len(sent) - budget] + self._interval() if len(sent) >= budget else 0.0
+        """When the next request may be sent."""
+        oldest = time.monotonic() - self._interval()
+        while self._sent and self._sent[0] <= oldest:
+            self._sent.popleft()
+        full = [(self._sent[-budget] + window) for window, budget in self._limits() if len(self._sent) >= budget]
+        return max(full, default=0.0)
 
     def _later(self, item: _Item, *, changed: bool) -> None:
         """Jitter only ever shortens a pause, so that nothing is seen later than the interval promises."""

@@ -120,7 +120,7 @@ def test_handed_over_to_whoever_waits(window: Any) -> None:
     done = window(wait=False, **DAY)
     run_id = done.run()
     assert done.ti.xcoms["how"] == "posted"
-    assert "state" not in done.ti.xcoms
+    assert "outcome" not in done.ti.xcoms
     assert window(**DAY).run() == run_id
 
 
@@ -132,11 +132,11 @@ def test_a_failed_run_is_done_again_by_the_next_try(window: Any, platform: Any, 
     try:
         with pytest.raises(AepRunFailedError):
             done.run()
-        assert done.ti.xcoms["state"] == "failed"
+        assert done.ti.xcoms["outcome"]["state"] == "failed"
     finally:
         hidden.rename(table)
     done.run()
-    assert (done.ti.xcoms["how"], done.ti.xcoms["rows_written"]) == ("re-triggered", 1)
+    assert (done.ti.xcoms["how"], done.ti.xcoms["outcome"]["rows_written"]) == ("re-triggered", 1)
     assert posts(aep) == 1
 
 

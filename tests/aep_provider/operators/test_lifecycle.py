@@ -187,5 +187,5 @@ class TestStartAgainForReal:
         assert again.run() == new != first["id"]
         sensor = task(AepFlowRunSensor(run_id=new, **wait))
         assert sensor.run() == new
-        assert sensor.ti.xcoms["rows_written"] == 3
+        assert sensor.ti.xcoms["outcome"]["rows_written"] == 3
         assert len([seen for seen in aep.seen if seen.path.endswith("/action")]) == 1

@@ -68,7 +68,8 @@ async def test_a_plain_success_ends_the_task(aep: Any) -> None:
     event = await event_of(trigger(flow_id=None, run_ids=["r1"], tolerance={}))
     assert isinstance(event, TaskSuccessEvent)
     assert event.xcoms is not None
-    assert (event.xcoms["return_value"], event.xcoms["rows_read"], event.xcoms["state"]) == ("r1", 3, "succeeded")
+    outcome: Any = event.xcoms["outcome"]
+    assert (event.xcoms["return_value"], outcome["rows_read"], outcome["state"]) == ("r1", 3, "succeeded")
 
 
 async def test_of_many_runs_the_ids_are_the_value(aep: Any) -> None:
@@ -76,7 +77,7 @@ async def test_of_many_runs_the_ids_are_the_value(aep: Any) -> None:
     event = await event_of(trigger(flow_id=None, run_ids=["r1", "r2"], tolerance={}, single=False))
     assert isinstance(event, TaskSuccessEvent)
     assert event.xcoms is not None
-    assert (event.xcoms["return_value"], event.xcoms["rows_read"]) == (["r1", "r2"], 6)
+    assert (event.xcoms["return_value"], event.xcoms["outcome"]["rows_read"]) == (["r1", "r2"], 6)
 
 
 @pytest.mark.parametrize(("rows", "ends_here"), [(0, False), (1, True)])

@@ -71,5 +71,5 @@ async def test_every_end_is_told_as_it_is(
 def state_of(event: TriggerEvent) -> str:
     if isinstance(event, TaskSuccessEvent):
         assert event.xcoms is not None
-        return str(event.xcoms["state"])
+        return str(event.xcoms["outcome"]["state"])
     return str(Ending.of(event.payload).verdicts[0].state)
