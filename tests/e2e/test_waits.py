@@ -160,6 +160,16 @@ class Waits:
             return None
         return Counter(str(task["state"]) for task in self.tasks())
 
+    def shows_a_link(self) -> bool:
+        """Whether a task that waits, and that no worker has seen, leads to its flow run."""
+        waiting = self.estate.api("GET", "/dags/~/dagRuns/~/taskInstances?limit=20&state=deferred")["task_instances"]
+        for task in waiting:
+            path = f"/dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/{task['task_id']}/links"
+            link = self.estate.api("GET", path)["extra_links"]["Flow run in AEP"]
+            if link:
+                return str(link).endswith(self.ids[int(task["task_id"].removeprefix("wait_"))])
+        return False
+
     def runs(self) -> dict[str, dict[str, Any]]:
         """AEP's documents, by id."""
         found: dict[str, dict[str, Any]] = {}
@@ -260,6 +270,7 @@ def test_a_triggerer_that_is_killed(make_waits: Callable[..., Waits], database: 
     waits.start()
     waits.post((50, 100))
     waits.trigger()
+    waits.estate.until(waits.shows_a_link, "a task that waits leads to its run in AEP", 120)
     waits.estate.until(lambda: waits.count_of("success") >= waits.count // 10, "some have ended", 240)
     waits.estate.kill("triggerer")
     assert waits.count_of("deferred") > 0

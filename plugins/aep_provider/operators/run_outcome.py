@@ -109,7 +109,12 @@ def _error(wrong: Sequence[Verdict], of: int, *, may_repeat: bool) -> AepRunErro
         first.in_words() if of == 1 else f"{len(wrong)} of {of} runs did not bring what they should: {first.in_words()}"
     )
     if failed:
-        return AepRunFailedError(message, final=not may_repeat)
+        again = (
+            None
+            if may_repeat
+            else "Nothing does it again by itself: mend the cause, then start it again with AepRetriggerFlowRunOperator"
+        )
+        return AepRunFailedError(message, hint=again, final=not may_repeat)
     if partial:
         return AepRunPartialError(
             f"{message}. The other rows are in the dataset",

@@ -52,6 +52,43 @@ def _began_at(run: dict[str, Any]) -> int:
     return max(milliseconds(run.get("createdAt")) or 0, started or 0)
 
 
+class ReadBack:
+    """
+    How far a list of runs has to be read to find all that were created since a moment.
+
+    AEP lists the most recently created or else the most recently changed first; which of them is not certain (contract 2.12).
+    Either way a run that is older in both respects is followed by none that was created since.
+
+    :param since: epoch milliseconds.
+    """
+
+    def __init__(self, since: int) -> None:
+        self._since = since
+        self._by_creation = self._by_change = True
+        self._last: tuple[int, int] | None = None
+        self._old_was_seen = False
+
+    def add(self, page: Iterable[Mapping[str, Any]]) -> None:
+        """See the next runs. One that does not tell its moment shows no order."""
+        for run in page:
+            created, changed = (milliseconds(run.get(key)) or 0 for key in ("createdAt", "updatedAt"))
+            last = self._last or (created, changed)
+            self._by_creation = self._by_creation and 0 < created <= last[0]
+            self._by_change = self._by_change and 0 < changed <= last[1]
+            self._last = created, changed
+            self._old_was_seen = self._old_was_seen or 0 < max(created, changed) < self._since
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the list is in one of the two orders, as far as was seen."""
+        return self._by_creation or self._by_change
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no further page can hold a run that was created since."""
+        return self.in_order and self._old_was_seen
+
+
 def window_of(run: Mapping[str, Any]) -> tuple[int, int] | None:
     """
     Return the window that a run took, epoch milliseconds, None if it does not tell.

@@ -12,15 +12,13 @@ import re
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aep_provider.errors import AepError, AepInvalidRequestError, AepNotFoundError
 from aep_provider.platform.paging import FlowPages, single
 from aep_provider.resources import flow_service
 from aep_provider.resources.flow_state import FLOWS
-from aep_provider.resources.run import COLLECTION, first_since, of_flow
-from aep_provider.verdict import milliseconds
+from aep_provider.resources.run import COLLECTION, ReadBack, first_since, of_flow
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepAsyncClient, AepClient
@@ -164,7 +162,8 @@ def first_runs(since: Mapping[str, int], filters: Filters) -> Looking[dict[str, 
     flows = list(since)
     pages = FlowPages(flow_service.path_of(COLLECTION), of_flow(",".join(flows)))
     runs: list[Document] = []
-    while pages.more:
+    back = ReadBack(min(since.values()))
+    while pages.more and not back.is_done:
         try:
             body = yield Ask(pages.path, pages.params)
         except AepInvalidRequestError as error:
@@ -177,8 +176,7 @@ def first_runs(since: Mapping[str, int], filters: Filters) -> Looking[dict[str, 
             filters.give_up("it changes nothing")
             return {}
         runs += page
-        if _read_back_to(runs, min(since.values())):
-            break
+        back.add(page)
     if len(flows) == 1:
         return {flows[0]: first_since(runs, since[flows[0]])}
     return {flow: first_since((run for run in runs if run.get("flowId") == flow), since[flow]) for flow in flows}
@@ -199,16 +197,3 @@ def _listed(collection: str, ids: Sequence[str], filters: Filters) -> Looking[di
                 return {}
             found[str(document["id"])] = document
     return found
-
-
-def _read_back_to(runs: Sequence[Document], since: int) -> bool:
-    """
-    Whether a list of runs that goes on can hold none that started at or after ``since``.
-
-    AEP lists those first that were created, or else changed, last. Either way a run that was neither after a moment is
-    followed by none that was created after it.
-    """
-    created = [milliseconds(run.get("createdAt")) or 0 for run in runs]
-    changed = [max(at, milliseconds(run.get("updatedAt")) or at) for at, run in zip(created, runs, strict=True)]
-    in_order = any(all(later >= earlier for later, earlier in pairwise(times)) for times in (created, changed))
-    return bool(changed) and in_order and 0 < changed[-1] < since

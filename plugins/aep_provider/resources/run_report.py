@@ -36,6 +36,7 @@ _MOST_ROWS: Final = 10
 _MOST_ROWS_WITH_VALUES: Final = 5
 _MOST_BATCHES: Final = 10
 _MESSAGE: Final = 500
+_CODE: Final = re.compile(r"[A-Z]{2,20}-\d{2,6}(-\d{3})?")
 _ID: Final = re.compile(r"[\x21-\x7e]{1,200}")
 
 
@@ -289,11 +290,26 @@ def _told_rows(report: RunReport) -> Iterator[str]:
         return
     sample = report.rejected
     skipped = f"; {sample.skipped_lines} lines were not readable" if sample.skipped_lines else ""
+    explained: set[str] = set()
     yield f"Rejected rows, {len(sample.rows)} of {'?' if of is None else of}, from {sample.read_from}{skipped}"
     for number, row in enumerate(sample.rows, 1):
         yield f"  {number}. {_told_row(row)}"
+        for code in _new_codes(row, report, explained):
+            if found := advice(code):
+                yield f"     {code} means: {found.meaning}"
+                yield f"     To do: {found.remedy}"
         if row.values is not None:
             yield f"     holds {', '.join(f'{name}={value!r}' for name, value in row.values.items())}"
+
+
+def _new_codes(row: RejectedRow, report: RunReport, explained: set[str]) -> list[str]:
+    """The codes that a row was rejected with and nothing was said of yet."""
+    known = {told.error.code for told in report.errors} | explained
+    found = [
+        code for reason in row.reasons if (code := reason.partition(" ")[0]) not in known and _CODE.fullmatch(code)
+    ]
+    explained.update(found)
+    return list(dict.fromkeys(found))
 
 
 def _told_row(row: RejectedRow) -> str:

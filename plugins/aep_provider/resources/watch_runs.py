@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aep_provider.platform.paging import FlowPages
 from aep_provider.resources import flow_service, run_looks
-from aep_provider.resources.run import COLLECTION
+from aep_provider.resources.run import COLLECTION, ReadBack
 from aep_provider.verdict import Verdict, judge, milliseconds
 
 if TYPE_CHECKING:
@@ -60,47 +60,22 @@ def runs_since(client: AepClient, since: int) -> dict[str, SeenRun]:
     """
     Return the runs of the sandbox that were created since a moment, and others that changed since, by id.
 
-    AEP lists the most recently created or the most recently updated first; which of them is not certain (contract 2.12).
-    Either way nothing that was created since comes after a run that is older in both respects. Runs that were created
-    before and have changed since are certain to be here only if the list is by change: whoever knows their ids looks them up.
+    Runs that were created before and have changed since are certain to be here only if the list is by change
+    (:class:`~aep_provider.resources.run.ReadBack`): whoever knows their ids looks them up.
 
     :param since: epoch milliseconds.
     """
     found: dict[str, SeenRun] = {}
-    order = _Order()
+    back = ReadBack(since)
     pages = FlowPages(flow_service.path_of(COLLECTION), None)
-    is_read = False
-    while pages.more and not is_read:
-        runs = [SeenRun.of(document) for document in pages.items(client.get(pages.path, params=pages.params).body)]
-        for run in runs:
-            order.add(run)
+    while pages.more and not back.is_done:
+        page = pages.items(client.get(pages.path, params=pages.params).body)
+        back.add(page)
         # A list that grows while it is read may show a run on two pages, the later one fresher.
-        found |= {run.id: run for run in runs if run.touches(since)}
-        # Only at the end of a page: it is here anyway, and a list that begins with the oldest shows its order.
-        is_read = order.is_kept and not all(run.touches(since) for run in runs)
-    if not order.is_kept:
+        found |= {run.id: run for run in map(SeenRun.of, page) if run.touches(since)}
+    if not back.in_order:
         log.warning("AEP lists runs neither by creation nor by change, so all of them had to be read")
     return found
-
-
-class _Order:
-    """Whether a list has the most recently created, or the most recently updated, first."""
-
-    def __init__(self) -> None:
-        self._by_creation = self._by_change = True
-        self._last: SeenRun | None = None
-
-    def add(self, run: SeenRun) -> None:
-        """See the next one. One that does not tell its moment shows no order."""
-        last = self._last or run
-        self._by_creation = self._by_creation and 0 < run.created_at <= last.created_at
-        self._by_change = self._by_change and 0 < run.updated_at <= last.updated_at
-        self._last = run
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether either is so, as far as was seen."""
-        return self._by_creation or self._by_change
 
 
 def runs_by_id(client: AepClient, run_ids: Iterable[str]) -> dict[str, SeenRun]:

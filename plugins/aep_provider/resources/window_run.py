@@ -22,7 +22,6 @@ from aep_provider.errors import (
     AepError,
     AepInvalidRequestError,
     AepNotFoundError,
-    AepRunFailedError,
 )
 from aep_provider.platform.paging import single
 from aep_provider.resources import flow_service
@@ -110,7 +109,6 @@ def start_window(
     :param ledger: tells the tasks that load the same dataset of each other's runs.
     :raises AepConfigError: the flow cannot be run on demand, or another window took rows of this one.
     :raises AepDuplicateError: a run may have been started, or may have taken the rows, and it cannot be told which.
-    :raises AepRunFailedError: the window's last run failed and ``on_failed`` is ``fail``.
     """
     patience = patience or Patience(settle_seconds=SETTLE_SECONDS, look_every_seconds=10)
     return _Loading(client, request, memory or NoMemory(), ledger or NoLedger(), patience).start()
@@ -243,9 +241,7 @@ class _Loading:
         log.warning("The window's last run failed: %s", verdict.in_words())
         match self.request.on_failed:
             case OnFailedRun.FAIL:
-                raise AepRunFailedError(
-                    verdict.in_words(), hint="Start it again by hand, or choose another on_failed", final=True
-                )
+                return Started(run_id, How.TAKEN_OVER, verdict)
             case OnFailedRun.RETRIGGER:
                 self._flow()
                 new, _ = retrigger(

@@ -88,7 +88,8 @@ async def test_the_data_interval_is_loaded_and_told(window: Any, more: dict[str,
         run_id = await triggered(done)
         told = done.ti.xcoms
         assert (told["window_start"], told["window_end"]) == ("2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00")
-        assert (told["state"], told["rows_read"], told["rows_written"]) == ("succeeded", 1, 1)
+        outcome = told["outcome"]
+        assert (outcome["state"], outcome["rows_read"], outcome["rows_written"]) == ("succeeded", 1, 1)
         event = more["outlet_events"][ASSET].extra
         assert event == {
             "run_id": run_id,
@@ -140,13 +141,20 @@ def test_a_failed_run_is_done_again_by_the_next_try(window: Any, platform: Any, 
     assert posts(aep) == 1
 
 
-def test_a_failed_run_that_is_left_to_a_human(window: Any, platform: Any) -> None:
+def test_a_failed_run_that_is_left_to_a_human(window: Any, platform: Any, caplog: pytest.LogCaptureFixture) -> None:
     table = platform.state.parent / "tables" / "incident.csv"
     hidden = table.with_suffix(".hidden")
     table.rename(hidden)
     try:
+        done = window(on_failed_run="fail", **DAY)
         with pytest.raises(AirflowFailException):
-            window(on_failed_run="fail", **DAY).run()
+            done.run()
+        # Run again, or cleared, it tells as much as the first time.
+        caplog.clear()
+        with pytest.raises(AirflowFailException):
+            done.run()
+        assert "Report on flow run" in caplog.text
+        assert done.ti.xcoms["outcome"]["state"] == "failed"
     finally:
         hidden.rename(table)
 

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from aep_provider.errors import AepConfigError, AepDuplicateError, AepError, AepRunFailedError
+from aep_provider.errors import AepConfigError, AepDuplicateError, AepError
 from aep_provider.platform.client import AepClient
 from aep_provider.resources import flow_service
 from aep_provider.resources.authentication import SourceLogin, credentials
@@ -327,9 +327,10 @@ class TestFailedRuns:
 
     def test_it_is_left_to_a_human(self, dataflow: Dataflow, failed: Started, wire: Any) -> None:
         before = posted(wire)
-        with pytest.raises(AepRunFailedError) as raised:
-            dataflow.load(day(1), on_failed=OnFailedRun.FAIL)
-        assert raised.value.final
+        found = dataflow.load(day(1), on_failed=OnFailedRun.FAIL)
+        assert (found.run_id, found.how) == (failed.run_id, How.TAKEN_OVER)
+        assert found.verdict is not None
+        assert found.verdict.state is RunState.FAILED
         assert posted(wire) == before
 
     def test_a_retry_does_its_own_failed_run_again(self, dataflow: Dataflow, failed: Started) -> None:
