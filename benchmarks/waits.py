@@ -56,7 +56,7 @@ async def ours(url: str, ids: list[str], report: Report) -> int:
         sent += 1
         return await send(*arguments)
 
-    nonblocking.send = counted
+    nonblocking.send = counted  # type: ignore[assignment]
     extra = json.dumps({"ims_org_id": ORG, "token_url": f"{url}/ims/token/v3"})
     connection = {"conn_type": "aep", "host": url, "login": "ours", "password": "ours-secret", "extra": extra}
     os.environ["AIRFLOW_CONN_AEP_DEFAULT"] = json.dumps(connection)

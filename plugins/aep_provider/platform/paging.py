@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from aep_provider.errors import AepAnswerError
@@ -10,7 +10,7 @@ from aep_provider.platform.services import CATALOG, DATA_PREP, FLOW_SERVICE, SCH
 from aep_provider.platform.wire import Params, pairs_of, rebased
 
 if TYPE_CHECKING:
-    from aep_provider.platform.client import AepAsyncClient, AepClient
+    from aep_provider.platform.client import AepClient
 
 Pairs = list[tuple[str, str]]
 Document = dict[str, Any]
@@ -41,16 +41,6 @@ def flow_service_items(
     pages = FlowPages(path, params, limit)
     while pages.more:
         yield from pages.items(client.get(pages.path, params=pages.params).body)
-
-
-async def flow_service_items_async(
-    client: AepAsyncClient, path: str, params: Params | None = None, limit: int = 100
-) -> AsyncIterator[Document]:
-    """As :func:`flow_service_items`."""
-    pages = FlowPages(path, params, limit)
-    while pages.more:
-        for item in pages.items((await client.get(pages.path, params=pages.params)).body):
-            yield item
 
 
 class FlowPages:

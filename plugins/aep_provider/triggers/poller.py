@@ -13,7 +13,6 @@ import contextvars
 import math
 import random
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -32,15 +31,12 @@ from aep_provider.resources.run_looks import (
     runs_by_id,
 )
 from aep_provider.resources.run_wait import RunWait
+from aep_provider.triggers.budget import Budget
 from aep_provider.verdict import milliseconds
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepAsyncClient
 
-LEAST_BUDGET: Final = 10
-"""How many requests one polling interval may take, unless it needs more to see everything once."""
-SPREAD: Final = 5
-"""Into so many parts of an interval its requests are spread, if it takes as many."""
 AT_THE_SAME_TIME: Final = 4
 FIRST_PAUSE_SECONDS: Final = 1.0
 """A run that ends soon is seen soon; one that takes its time is looked at ever more seldom, down to its interval."""
@@ -106,7 +102,7 @@ class RunPoller:
         self._items: dict[Seat, list[_Item]] = {}
         self._unlisted: list[_Item] = []
         self._doubt: _Item | None = None
-        self._sent: deque[float] = deque()
+        self._budget = Budget()
         self._counted = 0
         self._not_before = 0.0
         self._joined = asyncio.Event()
@@ -164,36 +160,20 @@ class RunPoller:
 
     def _next_round(self) -> float:
         soonest = min((item.due for items in self._items.values() for item in items), default=math.inf)
-        return max(soonest, self._not_before, self._room_at())
+        return max(soonest, self._not_before, self._budget.next_at(self._interval(), self._at_least()))
 
     def _interval(self) -> float:
         return min((seat.interval for seat in self._items), default=FIRST_PAUSE_SECONDS)
 
-    def _budget(self) -> int:
-        """How many requests an interval may take: ten, or as many as it needs to see everything once."""
+    def _at_least(self) -> int:
+        """How many requests it takes to see everything once."""
         items = [item for items in self._items.values() for item in items]
         at_once = AT_ONCE if self._filters.take_several else 1
         runs = sum(item.run_id is not None for item in items)
-        return max(LEAST_BUDGET, -(-runs // at_once) + -(-(len(items) - runs) // at_once))
-
-    def _limits(self) -> Iterator[tuple[float, int]]:
-        """Over how many seconds how many requests may be sent: an interval's, and spread over it, so that ends come spread."""
-        interval, budget = self._interval(), self._budget()
-        yield interval, budget
-        yield interval / SPREAD, -(-budget // SPREAD)
+        return -(-runs // at_once) + -(-(len(items) - runs) // at_once)
 
     def _room(self) -> int:
-        """How many requests may be sent now."""
-        now = time.monotonic()
-        return max(0, min(budget - sum(at > now - window for at in self._sent) for window, budget in self._limits()))
-
-    def _room_at(self) -> float:
-        """When the next request may be sent."""
-        oldest = time.monotonic() - self._interval()
-        while self._sent and self._sent[0] <= oldest:
-            self._sent.popleft()
-        full = [(self._sent[-budget] + window) for window, budget in self._limits() if len(self._sent) >= budget]
-        return max(full, default=0.0)
+        return self._budget.room(self._interval(), self._at_least())
 
     def _later(self, item: _Item, *, changed: bool) -> None:
         """Jitter only ever shortens a pause, so that nothing is seen later than the interval promises."""
@@ -361,7 +341,7 @@ class RunPoller:
     def _count(self, client: AepAsyncClient) -> None:
         if client is self.client:
             new, self._counted = client.requests_sent - self._counted, client.requests_sent
-            self._sent.extend([time.monotonic()] * new)
+            self._budget.spend(new)
 
 
 def _run_id(item: _Item) -> str:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from aep_provider.errors import AepAnswerError, AepError, AepNotFoundError, AepPermissionError, one_line
 from aep_provider.platform.client import AepClient
-from aep_provider.resources.row_errors import MASK, RejectedRow, RowErrors, read_row_errors
+from aep_provider.resources.redaction import MASK
+from aep_provider.resources.row_errors import RejectedRow, RowErrors, read_row_errors
 
 EXPORT = "/data/foundation/export/batches/01H"
 HOST = "https://platform-int.adobe.io:443"

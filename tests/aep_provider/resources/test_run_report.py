@@ -25,7 +25,7 @@ from aep_provider.resources.connection import BaseConnection
 from aep_provider.resources.connectors import connector
 from aep_provider.resources.ensure import ensure
 from aep_provider.resources.facts import Facts
-from aep_provider.resources.row_errors import MASK
+from aep_provider.resources.redaction import MASK
 from aep_provider.resources.run import read_run
 from aep_provider.resources.run_causes import advice
 from aep_provider.resources.run_report import MAX_LINE, MAX_LINES, RunReport, read_report
