@@ -487,3 +487,12 @@ async def test_values_that_aep_quotes_are_left_out(load: Load) -> None:
                 assert f" MAPPER-3700-400 {load.target}: cannot be converted" in line
                 assert "…" in line
             tells_no_value(load, day, load.said(done, raised))
+
+
+async def test_values_are_shown_where_the_configuration_says_so(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__AEP__SHOW_REJECTED_VALUES", "True")
+    day = next(iter(load.days.below))
+    await fails_for_good(load.window(day, **WORKER), AepRunPartialError)
+    shown = [line for line in load.report() if "holds " in line]
+    assert len(shown) == min(5, len(load.table.unfit(day)))
+    assert load.table.unfit(day)[0][KEY] in shown[0]

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import conf
+
 from aep_provider.errors import (
     AepError,
     AepRunAbsentError,
@@ -92,13 +94,19 @@ def report(context: Context, task: ReachesAep, verdicts: Sequence[Verdict]) -> N
         with task.hook() as hook:
             for verdict in verdicts[:_REPORTED]:
                 links = named_urls(hook.settings, flow_id=verdict.flow_id, run_id=verdict.run_id)
-                for line in read_report(hook.client, verdict.run_id, links=links).lines():
+                found = read_report(hook.client, verdict.run_id, links=links, show_values=_values_may_be_shown())
+                for line in found.lines():
                     log.error("%s", line)
             publish_links(context, hook, flow_id=verdicts[0].flow_id, run_id=verdicts[0].run_id)
     except AepError as error:
         log.warning("A report on the runs cannot be had: %s", error)
     if len(verdicts) > _REPORTED:
         log.error("%d more runs did not bring what they should; they are in the XCom 'runs'", len(verdicts) - _REPORTED)
+
+
+def _values_may_be_shown() -> bool:
+    """Whether Airflow's configuration lets the log show what rejected rows hold. They may be people's data."""
+    return bool(conf.getboolean("aep", "show_rejected_values", fallback=False))
 
 
 def _error(wrong: Sequence[Verdict], of: int, *, may_repeat: bool) -> AepRunError:
