@@ -282,9 +282,9 @@ LATER: dict[str, Callable[[World, Raw], str]] = {
         columns=[{"name": "sys_id", "type": "string", "xdm": {"type": "string"}}],
     ),
     "The flow is there, but disabled": lambda w, raw: (_disabled(raw, raw.flow()), w.refused_flow(raw))[1],
-    "The flow to wait for is gone": lambda w, raw: w.line(AepFlowRunSensor, flow_id=GONE),
+    "The flow to wait for is gone": lambda w, raw: w.line(AepFlowRunSensor, flow_id=GONE, deferrable=False),
     "The flow to wait for is disabled and has no run": lambda w, raw: w.line(
-        AepFlowRunSensor, flow_id=_disabled(raw, raw.flow({"startTime": 4102444800}))
+        AepFlowRunSensor, flow_id=_disabled(raw, raw.flow({"startTime": 4102444800})), deferrable=False
     ),
     "Another target than the data lake": lambda w, raw: _told(lambda: raw.target(raw.schema(), spec=SERVICENOW)),
 }
@@ -456,7 +456,11 @@ def test_tables_without_rows_and_with_500_columns_work(
     assert sensor.run()
     count = 0 if table == "t0" else 1
     assert len(columns) == (2 if table == "t0" else 500)
-    assert [sensor.ti.xcoms[key] for key in ("rows_read", "rows_written", "rows_rejected")] == [count, count, 0]
+    assert [sensor.ti.xcoms["outcome"][key] for key in ("rows_read", "rows_written", "rows_rejected")] == [
+        count,
+        count,
+        0,
+    ]
 
 
 @pytest.mark.parametrize("name", ["事件 東京", "حوادث", "Zażółć gęślą jaźń", "🚒 Brand", "происшествия"])

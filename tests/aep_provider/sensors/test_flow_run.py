@@ -380,6 +380,17 @@ class TestDeferring:
         self.sensor(task).operator.on_kill()
         assert "AEP cannot cancel runs: they go on" in "".join(capfd.readouterr())
 
+    def test_a_test_of_the_dag_resumes_what_the_trigger_ended(self, aep: Any, task: Any, no_waits: None) -> None:
+        """It hands over the state in which the trigger ended the task, and nothing of what that published."""
+        shows(aep, document(**GOOD))
+        done = self.sensor(task)
+        assert done.operator.execute_complete(done.context, "success") == "r1"
+        assert done.ti.xcoms["outcome"]["rows_read"] == 10
+        aep.faults.clear()
+        shows(aep, document("inProgress"))
+        with pytest.raises(AepAnswerError, match="had ended, and has not"):
+            done.operator.execute_complete(done.context, "success")
+
 
 class TestStartingInTheTriggerer:
     @pytest.mark.parametrize(
