@@ -64,10 +64,10 @@ async def ours(url: str, ids: list[str], report: Report) -> int:
     async def wait(run_id: str) -> None:
         trigger = AepFlowRunTrigger(
             aep_conn_id="aep_default", sandbox=None, run_ids=[run_id], poke_interval=INTERVAL, timeout=3600,
-            started=time.time(), tolerance={},
+            started=time.time(),
         )  # fmt: skip
         async for event in trigger.run():
-            report(run_id, event.xcoms["state"] if hasattr(event, "xcoms") else "failed")
+            report(run_id, event.payload["verdicts"][0]["state"])
 
     await asyncio.gather(*(wait(run_id) for run_id in ids))
     return sent

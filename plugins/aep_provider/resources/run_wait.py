@@ -236,10 +236,7 @@ class RunWait:
         if self._error:
             return Ending(Kind.ERROR, self.verdicts, str(self._error), final=True)
         if self._deadline_has_passed(now):
-            seconds = self.awaited.deadline - self.awaited.started
-            what = "did not end" if self.verdicts or self.awaited.run_ids else "did not appear and end"
-            message = f"{self.awaited.in_words()} {what} within {seconds:.0f} seconds. {self._last_seen()}"
-            return Ending(Kind.TIMEOUT, self.verdicts, message)
+            return self.timed_out()
         if self.troubled_since is not None and now - self.troubled_since > self.awaited.trouble:
             seconds = now - self.troubled_since
             message = (
@@ -249,6 +246,13 @@ class RunWait:
         if missing := self._missing():
             return Ending(Kind.ABSENT, self.verdicts, str(self._absence(missing)))
         return None
+
+    def timed_out(self) -> Ending:
+        """Return how the wait ends when time is up."""
+        seconds = self.awaited.deadline - self.awaited.started
+        what = "did not end" if self.verdicts or self.awaited.run_ids else "did not appear and end"
+        message = f"{self.awaited.in_words()} {what} within {seconds:.0f} seconds. {self._last_seen()}"
+        return Ending(Kind.TIMEOUT, self.verdicts, message)
 
     def _deadline_has_passed(self, now: float) -> bool:
         """Only after a look: whoever watches may have been away when it passed, and the run have ended long ago."""

@@ -55,8 +55,8 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
     :param start_from_trigger: start in the triggerer, without a worker, where all fields are plain values. Airflow loads the
         whole DAG there for each such task: in one of several hundred tasks, a worker costs less.
 
-    A plain success ends in the triggerer, unless the task has outlets, whose events only a worker can tell. So a good wait needs
-    no worker at all, or one to begin with.
+    A plain success of one run ends in the triggerer, unless the task has outlets, whose events only a worker can tell. So a good
+    wait needs no worker at all, or one to begin with.
 
     *Idempotency*: reads only; a retry waits for the same run.
 
@@ -132,7 +132,14 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
         """Hand the wait over to the triggerer, or wait in the worker."""
         if not self.deferrable:
             self._wait = None
-            return super().execute(context)
+            try:
+                return super().execute(context)
+            except AirflowSensorTimeout:
+                # Airflow's own clock may be ahead of ours by a moment; what it says tells nothing of the run.
+                wait: RunWait | None = self._wait
+                if wait is None:
+                    raise
+                raise AirflowSensorTimeout(wait.timed_out().message) from None
         with self._softened():
             trigger = self._trigger(started=time.time())
             self._link(context, self.hook(), RunWait(trigger.awaited()))
@@ -194,8 +201,8 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
             started=started,
             grace=number(self.grace, "grace"),
             trouble_budget=number(self.trouble_budget, "trouble_budget"),
-            tolerance=None if self.outlets else tolerance_fields(tolerance),
-            single=self._is_single(),
+            # The events of outlets, and a list over which other tasks may be mapped, only a worker can tell.
+            tolerance=tolerance_fields(tolerance) if self._is_single() and not self.outlets else None,
         )
 
     def _start_in_triggerer(self) -> StartTriggerArgs:

@@ -16,7 +16,7 @@ from aep_provider.errors import AepConfigError, AepError
 from aep_provider.links import link_urls
 from aep_provider.resources.arrivals import OUTCOME, arrived
 from aep_provider.resources.run_wait import GRACE_SECONDS, TROUBLE_SECONDS, Awaited, Ending, Kind, RunWait
-from aep_provider.verdict import Tolerance
+from aep_provider.verdict import Tolerance, Verdict
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepAsyncClient
@@ -47,7 +47,7 @@ class AepFlowRunTrigger(BaseTrigger):
     :param grace: seconds that a run may take to appear after it was due.
     :param trouble_budget: seconds of unbroken trouble that are borne.
     :param tolerance: what is borne of a run, the fields of a :class:`~aep_provider.verdict.Tolerance`. With it a plain
-        success ends the task here, without a worker; without it, everything is told to the task.
+        success of one run ends the task here, without a worker; without it, everything is told to the task.
     """
 
     def __init__(
@@ -64,7 +64,6 @@ class AepFlowRunTrigger(BaseTrigger):
         grace: float = GRACE_SECONDS,
         trouble_budget: float = TROUBLE_SECONDS,
         tolerance: Mapping[str, Any] | None = None,
-        single: bool = True,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's has no annotations
         self.aep_conn_id = aep_conn_id
@@ -78,13 +77,12 @@ class AepFlowRunTrigger(BaseTrigger):
         self.grace = grace
         self.trouble_budget = trouble_budget
         self.tolerance = tolerance
-        self.single = single
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, plain JSON types without secrets."""
         fields = (
             "aep_conn_id", "sandbox", "run_ids", "flow_id", "since", "poke_interval", "timeout", "started", "grace",
-            "trouble_budget", "tolerance", "single",
+            "trouble_budget", "tolerance",
         )  # fmt: skip
         return f"{type(self).__module__}.{type(self).__qualname__}", {field: getattr(self, field) for field in fields}
 
@@ -102,10 +100,12 @@ class AepFlowRunTrigger(BaseTrigger):
                     ending = await self._ended(wait, seat)
                 finally:
                     linking.cancel()
-                links = self._links(wait, common)
+                # Many waits have no time for it now.
+                links = {} if common.aside.locked() else self._links(wait, common)
         except AepError as error:
             ending, links = Ending(Kind.ERROR, wait.verdicts, str(error), error.final), {}
-        yield self._event(ending, links)
+        ends_here = self._is_borne(ending) and await self._published(ending.verdicts[0], links)
+        yield TaskSuccessEvent() if ends_here else TriggerEvent(ending.as_json())
 
     async def on_kill(self) -> None:
         """Say that the runs go on."""
@@ -164,27 +164,49 @@ class AepFlowRunTrigger(BaseTrigger):
 
         Each asks Airflow's supervisor, which has the events of all waits to care for: so they go one by one, and unhurried.
         """
-        ti = self.task_instance
-        if self.started is not None or ti is None:
+        if self.started is not None or self.task_instance is None:
             return
-        from airflow.providers.common.compat.sdk import XCom  # noqa: PLC0415  only in the triggerer
-
-        whose = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": ti.map_index}
         told: dict[str, str] = {}
         while True:
             links = self._links(wait, poller)
             async with poller.aside:
                 for key in [key for key, url in links.items() if told.get(key) != url]:
-                    try:
-                        await asyncio.to_thread(XCom.set, key, links[key], **whose)
-                    except Exception as error:
-                        self.log.warning("The links to AEP could not be published: %s", type(error).__name__)
+                    if not await self._pushed(key, links[key]):
                         return
                     told[key] = links[key]
                     await asyncio.sleep(LINK_SECONDS)
             if wait.verdicts and told == self._links(wait, poller):
                 return
             await asyncio.sleep(self.poke_interval)
+
+    async def _published(self, verdict: Verdict, links: dict[str, str]) -> bool:
+        """
+        Publish what a worker would; return whether that could be done.
+
+        Not by way of the event: what Airflow 3.3 pushes for it, tasks read back as the text of its JSON.
+        """
+        if verdict.rows_warned:
+            self.log.warning("%s", verdict.warning())
+        told = {"return_value": verdict.run_id, OUTCOME: arrived([verdict]), **links}
+        for key, value in told.items():
+            if not await self._pushed(key, value):
+                return False
+        return True
+
+    async def _pushed(self, key: str, value: Any) -> bool:
+        ti = self.task_instance
+        if ti is None:
+            return False
+        from airflow.providers.common.compat.sdk import XCom  # noqa: PLC0415  only in the triggerer
+
+        whose = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": ti.map_index}
+        try:
+            # In a thread, for it asks Airflow's supervisor and waits for the answer.
+            await asyncio.to_thread(XCom.set, key, value, **whose)
+        except Exception as error:
+            self.log.warning("The XCom %s could not be pushed here: %s", key, type(error).__name__)
+            return False
+        return True
 
     def _broken(self, error: Exception) -> AepError:
         if isinstance(error, AepError):
@@ -193,16 +215,10 @@ class AepFlowRunTrigger(BaseTrigger):
             return AepConfigError(f"There is no Airflow connection {self.aep_conn_id!r}.")
         return AepError(f"The poll of AEP broke off ({type(error).__name__}: {error})")
 
-    def _event(self, ending: Ending, links: dict[str, str]) -> TriggerEvent:
-        tolerance = Tolerance(**self.tolerance) if self.tolerance is not None else None
-        if tolerance is None or ending.kind is not Kind.ENDED or not all(map(tolerance.bears, ending.verdicts)):
-            return TriggerEvent(ending.as_json())
-        run_ids = [verdict.run_id for verdict in ending.verdicts]
-        for verdict in ending.verdicts:
-            if verdict.rows_warned:
-                self.log.warning("%s", verdict.warning())
-        told: Any = {"return_value": run_ids[0] if self.single else run_ids, OUTCOME: arrived(ending.verdicts), **links}
-        return TaskSuccessEvent(xcoms=told)
+    def _is_borne(self, ending: Ending) -> bool:
+        if self.tolerance is None or ending.kind is not Kind.ENDED or len(ending.verdicts) != 1:
+            return False
+        return Tolerance(**self.tolerance).bears(ending.verdicts[0])
 
 
 def tolerance_fields(tolerance: Tolerance) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import (
     TaskDeferred,
 )
 from airflow.sdk.module_loading import import_string
-from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
+from airflow.triggers.base import TriggerEvent
 
 from aep_provider.errors import AepAnswerError, AepError, AepRunAbsentError
 from aep_provider.resources.run_wait import Ending, Kind
@@ -65,11 +65,6 @@ async def _deferred(done: Any, ti: Any) -> Any:
     trigger = import_string(path)(**json.loads(json.dumps(kwargs)))
     events = [event async for event in trigger.run()]
     assert len(events) == 1
-    if isinstance(events[0], TaskSuccessEvent):
-        told = json.loads(json.dumps(events[0].xcoms))
-        value = told.pop("return_value")
-        done.ti.xcoms |= told
-        return value
     payload = json.loads(json.dumps(events[0].payload))
     return done.operator.resume_execution(raised.value.method_name, {"event": payload}, done.context)
 

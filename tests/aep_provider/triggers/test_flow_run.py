@@ -7,6 +7,7 @@ import gc
 import json
 import time
 import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ async def ending_of(made: AepFlowRunTrigger) -> Ending:
 
 
 def test_it_crosses_the_database_whole() -> None:
-    made = trigger(sandbox="stage", run_ids=["r1"], since=5, tolerance={"rows": 3}, single=False)
+    made = trigger(sandbox="stage", run_ids=["r1"], since=5, tolerance={"rows": 3})
     path, kwargs = made.serialize()
     assert path == "aep_provider.triggers.flow_run.AepFlowRunTrigger"
     assert import_string(path)(**kwargs).serialize() == (path, kwargs)
@@ -63,29 +64,60 @@ async def test_the_verdict_is_the_event(aep: Any) -> None:
     assert (verdict.state, verdict.rows_read) == (RunState.SUCCEEDED, 3)
 
 
-async def test_a_plain_success_ends_the_task(aep: Any) -> None:
+@pytest.fixture
+def pushed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What is pushed for the task ``t``; a key that is already there cannot be."""
+    found: dict[str, Any] = {}
+
+    def push(key: str, value: Any, **whose: Any) -> None:
+        assert whose == {"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": -1}
+        if key in found:
+            raise RuntimeError("no database")
+        found[key] = json.loads(json.dumps(value))
+
+    monkeypatch.setattr("airflow.sdk.execution_time.xcom.XCom.set", push)
+    return found
+
+
+def of_a_task(**changes: Any) -> AepFlowRunTrigger:
+    made = trigger(**{"flow_id": None, "run_ids": ["r1"], "tolerance": {}, **changes})
+    made.task_instance = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)  # type: ignore[assignment]
+    return made
+
+
+async def events_of(made: AepFlowRunTrigger) -> list[type]:
+    return [type(event) async for event in made.run()]
+
+
+async def test_a_plain_success_ends_the_task(aep: Any, pushed: dict[str, Any]) -> None:
+    """What it publishes is pushed before, and not by the event: tasks would read that back as text."""
     aep.answer("GET", "/runs/r1", {"items": [GOOD]})
-    event = await event_of(trigger(flow_id=None, run_ids=["r1"], tolerance={}))
-    assert isinstance(event, TaskSuccessEvent)
-    assert event.xcoms is not None
-    outcome: Any = event.xcoms["outcome"]
-    assert (event.xcoms["return_value"], outcome["rows_read"], outcome["state"]) == ("r1", 3, "succeeded")
+    events = [event async for event in of_a_task().run()]
+    assert [type(event) for event in events] == [TaskSuccessEvent]
+    assert events[0].xcoms is None  # type: ignore[attr-defined]
+    outcome = pushed["outcome"]
+    assert (pushed["return_value"], outcome["rows_read"], outcome["state"]) == ("r1", 3, "succeeded")
+    assert pushed["_link_AepFlowRunLink"].startswith("https://")
 
 
-async def test_of_many_runs_the_ids_are_the_value(aep: Any) -> None:
+async def test_what_cannot_be_published_here_is_told_to_a_worker(aep: Any, pushed: dict[str, Any]) -> None:
+    aep.answer("GET", "/runs/r1", {"items": [GOOD]})
+    pushed["outcome"] = "in the way"
+    assert await events_of(of_a_task()) == [TriggerEvent]
+
+
+async def test_many_runs_are_told_to_a_worker(aep: Any, pushed: dict[str, Any]) -> None:
+    """Other tasks may be mapped over the list of them, of which Airflow has to know the length."""
     aep.answer("GET", "/runs", {"items": [GOOD, {**GOOD, "id": "r2"}], "_links": {}})
-    event = await event_of(trigger(flow_id=None, run_ids=["r1", "r2"], tolerance={}, single=False))
-    assert isinstance(event, TaskSuccessEvent)
-    assert event.xcoms is not None
-    assert (event.xcoms["return_value"], event.xcoms["outcome"]["rows_read"]) == (["r1", "r2"], 6)
+    assert await events_of(of_a_task(run_ids=["r1", "r2"])) == [TriggerEvent]
+    assert pushed == {}
 
 
-@pytest.mark.parametrize(("rows", "ends_here"), [(0, False), (1, True)])
-async def test_what_is_not_borne_is_told_to_a_worker(aep: Any, rows: int, ends_here: bool) -> None:
+@pytest.mark.parametrize(("rows", "event"), [(0, TriggerEvent), (1, TaskSuccessEvent)])
+async def test_what_is_not_borne_is_told_to_a_worker(aep: Any, pushed: dict[str, Any], rows: int, event: type) -> None:
     metrics = {"statusSummary": {"status": "success"}, "recordSummary": {"inputRecordCount": 3, "outputRecordCount": 2}}
-    aep.answer("GET", "/runs", {"items": [{**GOOD, "metrics": metrics}], "_links": {}})
-    event = await event_of(trigger(tolerance={"rows": rows}))
-    assert isinstance(event, TaskSuccessEvent) is ends_here
+    aep.answer("GET", "/runs/r1", {"items": [{**GOOD, "metrics": metrics}]})
+    assert await events_of(of_a_task(tolerance={"rows": rows})) == [event]
 
 
 async def test_a_run_on_the_second_page_is_found(aep: Any) -> None:
