@@ -188,10 +188,7 @@ class AepFlowRunTrigger(BaseTrigger):
         if verdict.rows_warned:
             self.log.warning("%s", verdict.warning())
         told = {"return_value": verdict.run_id, OUTCOME: arrived([verdict]), **links}
-        for key, value in told.items():
-            if not await self._pushed(key, value):
-                return False
-        return True
+        return all(await asyncio.gather(*(self._pushed(key, value) for key, value in told.items())))
 
     async def _pushed(self, key: str, value: Any) -> bool:
         ti = self.task_instance
@@ -201,8 +198,7 @@ class AepFlowRunTrigger(BaseTrigger):
 
         whose = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": ti.map_index}
         try:
-            # In a thread, for it asks Airflow's supervisor and waits for the answer.
-            await asyncio.to_thread(XCom.set, key, value, **whose)
+            await XCom.aset(key, value, **whose)
         except Exception as error:
             self.log.warning("The XCom %s could not be pushed here: %s", key, type(error).__name__)
             return False

@@ -69,13 +69,13 @@ def pushed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What is pushed for the task ``t``; a key that is already there cannot be."""
     found: dict[str, Any] = {}
 
-    def push(key: str, value: Any, **whose: Any) -> None:
+    async def push(key: str, value: Any, **whose: Any) -> None:
         assert whose == {"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": -1}
         if key in found:
             raise RuntimeError("no database")
         found[key] = json.loads(json.dumps(value))
 
-    monkeypatch.setattr("airflow.sdk.execution_time.xcom.XCom.set", push)
+    monkeypatch.setattr("airflow.sdk.execution_time.xcom.XCom.aset", push)
     return found
 
 
