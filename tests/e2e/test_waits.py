@@ -225,7 +225,7 @@ def make_waits(tmp_path: Path) -> Iterator[Callable[..., Waits]]:
 def test_many_waits(make_waits: Callable[..., Waits], database: str) -> None:
     waits = make_waits(database, 1000)
     waits.start()
-    waits.post((60, 150))
+    waits.post((60, 240))
     waits.trigger()
     waits.estate.until(lambda: waits.count_of("deferred") > waits.count * 0.9, "the tasks wait", 120)
     started = time.time()
