@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -167,12 +166,19 @@ def shown(estate: Estate, run_id: str) -> Callable[..., dict[str, str | None]]:
     return links
 
 
+def legs_are_over(estate: Estate, but: str = "") -> bool:
+    """Whether the workers have done what they do after a task's state is set: they push its links once more."""
+    logs = (estate.folder / "home" / "logs").glob("dag_id=waits/**/attempt=1.log")
+    texts = [log.read_text() for log in logs if f"task_id={but}/" not in str(log)]
+    return bool(texts) and all("Post Execute" in text and "::endgroup::" in text.splitlines()[-1] for text in texts)
+
+
 def test_links_are_there_while_the_task_waits_and_after_it_ended(estate: Estate, go: Path) -> None:
     run_id = trigger(estate, "waits")
     tasks = {("failed", -1), ("failed_there", -1), ("ended_there", -1), ("many", 0), ("many", 1)}
     waiting = {**dict.fromkeys(tasks, "deferred"), ("busy", -1): "running"}
     estate.until(lambda: states(estate, "waits", run_id) == waiting, "all tasks of the DAG wait", 120)
-    time.sleep(3)
+    estate.until(lambda: legs_are_over(estate, but="busy"), "the first legs are over", 60)
     links = shown(estate, run_id)
     # Airflow itself has pushed none for the one that runs, and pushed anew for those whose first leg has ended.
     assert [links(*task) for task in sorted(waiting)] == [SHOWN] * 6
@@ -185,7 +191,7 @@ def test_links_are_there_while_the_task_waits_and_after_it_ended(estate: Estate,
     }
     estate.until(lambda: states(estate, "waits", run_id) == wanted, "all tasks of the DAG have ended", 120)
     dataset = "https://experience.adobe.com/#/@acme/sname:dev/platform/dataset/browse/d-1"
-    time.sleep(3)
+    estate.until(lambda: legs_are_over(estate), "all legs are over", 60)
     assert links("busy") == links("failed") == links("many", 0) == SHOWN
     assert links("failed_there") == links("ended_there") == links("many", 1) == {**SHOWN, "Dataset in AEP": dataset}
 

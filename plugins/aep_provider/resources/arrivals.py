@@ -8,7 +8,7 @@ from typing import Any, Final
 from aep_provider.verdict import RunState, Verdict
 
 OUTCOME: Final = "outcome"
-"""Under which name it is published. All in one: where a trigger ends a task, Airflow's only supervisor writes each by itself."""
+"""Under which name it is published: all in one, for where many waits end at a time every name is a write of its own."""
 
 _WORST_FIRST = (RunState.FAILED, RunState.UNKNOWN, RunState.RUNNING, RunState.PARTIAL, RunState.SUCCEEDED)
 _SUMS = ("rows_read", "rows_written", "rows_rejected", "rows_skipped", "rows_warned", "bytes_read", "bytes_written")
