@@ -22,6 +22,9 @@ from aep_local.core.clock import Clock
 from aep_local.core.settings import Settings
 from aep_local.core.specs import Specs
 from aep_local.core.store import Store
+from aep_local.faults import control
+from aep_local.faults.injector import Faults, Injection
+from aep_local.faults.rules import load as load_faults
 from aep_local.flow_service import connections, flows, runs, search, source_connections, specs, target_connections
 from aep_local.rows.engine import Engine
 from aep_local.rows.tables import TableFolder
@@ -51,13 +54,14 @@ _log = logging.getLogger("aep_local.access")
 def create_app(settings: Settings) -> FastAPI:
     """A platform as an ASGI application; its engine runs between start-up and shutdown.
 
-    :raises ValueError: the accounts file is wrong.
+    :raises ValueError: the accounts file or the faults file is wrong.
     """
     known = accounts.load(settings.accounts)
+    faults = None if settings.faults is None else Faults(load_faults(settings.faults))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        services = _services(settings, known)
+        services = _services(settings, known, faults)
         app.state.services = services
         services.engine.start()
         try:
@@ -73,21 +77,25 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
+    app.state.faults = faults
     for part in _PARTS:
         app.include_router(part.router)
     if settings.latency_ms:
         app.middleware("http")(_delay(settings.latency_ms / 1000))
+    if faults is not None:
+        app.include_router(control.router)
+        app.add_middleware(Injection, faults=faults)
     app.add_middleware(_NoTrailingSlash)
     app.add_middleware(_AccessLog)
     return app
 
 
-def _services(settings: Settings, known: accounts.Accounts) -> Services:
-    settings.state.mkdir(parents=True, exist_ok=True)
+def _services(settings: Settings, known: accounts.Accounts, faults: Faults | None) -> Services:
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     store = Store(settings.state / "platform.db")
     clock = Clock(settings.time_scale)
     tables = TableFolder(settings.tables)
-    engine = Engine(store, tables, settings.state, clock, settings)
+    engine = Engine(store, tables, settings.state, clock, settings, held=faults.held if faults else None)
     return Services(
         store=store,
         tables=tables,
@@ -100,7 +108,10 @@ def _services(settings: Settings, known: accounts.Accounts) -> Services:
 
 
 class _AccessLog:
-    """One line a request: method, path, status, milliseconds. Never the query, which may hold credentials."""
+    """One line a request: method, path, status (0: no answer was begun), milliseconds.
+
+    Never the query, which may hold credentials.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -109,7 +120,7 @@ class _AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 500
+        began, status = time.perf_counter(), 0
 
         async def noticed(message: Message) -> None:
             nonlocal status

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -27,6 +28,15 @@ _MAX_LIMIT = 1000
 _MAX_PREVIEW = 1000
 _MAX_PREVIEWED = 50_000
 """Values that one preview computes at most: rows times mappings."""
+_MOMENTS: Final[dict[str, Callable[[Document], int]]] = {
+    "createdDate": lambda doc: doc["createdDate"],
+    "updatedDate": lambda doc: doc["versions"][-1]["modifiedDate"],
+    "modifiedDate": lambda doc: doc["versions"][-1]["modifiedDate"],
+}
+_SHORT: Final = (
+    *("id", "name", "version", "createdDate", "modifiedDate"),
+    *("xdmSchema", "xdmVersion", "schemaRef", "outputSchema"),
+)
 
 
 def mapping_set(store: Store, scope: Scope, id: str, version: int | None = None) -> Document | None:
@@ -61,23 +71,22 @@ def list_all(request: Request, caller: CallerDep, services: ServicesDep) -> Resp
         if name not in {"limit", "start", "name", "orderBy", "expandSchema"}:
             raise _bad(f"query parameter {name[:50]} is unknown")
     limit, start = _whole(query.get("limit"), "limit", 1), _whole(query.get("start"), "start", 0)
-    docs = services.store.all(MAPPING_SETS, caller.scope)
-    shown = [_written(doc, *found) for doc in docs if (found := mapping_version(doc, None))]
-    if "name" in query:
-        shown = [each for each in shown if each["name"] == query["name"]]
     # an unencoded "+" arrives as a blank
     order = query.get("orderBy", "-createdDate").strip()
-    key = {"createdDate": "createdDate", "updatedDate": "modifiedDate", "modifiedDate": "modifiedDate"}.get(
-        order.lstrip("+-")
-    )
-    if key is None:
+    moment = _MOMENTS.get(order.lstrip("+-"))
+    if moment is None:
         raise _bad("orderBy must be +createdDate, -createdDate, +updatedDate or -updatedDate")
-    shown.sort(key=lambda each: each[key], reverse=order.startswith("-"))
-    page = shown[start : start + limit]
+    docs = services.store.all(MAPPING_SETS, caller.scope)
+    if "name" in query:
+        docs = [doc for doc in docs if doc["versions"][-1]["content"]["name"] == query["name"]]
+    docs.sort(key=moment, reverse=order.startswith("-"))
+    page = docs[start : start + limit]
     links: Document = {}
-    if start + limit < len(shown):
+    if start + limit < len(docs):
         links = {"next": {"href": f"/mappingSets?limit={limit}&start={start + limit}"}}
-    return JSONResponse({"data": page, "_page": {"count": len(page), "limit": limit}, "_links": links})
+    shown = _in_short if services.settings.assume.mapping_sets_list == "short" else _newest
+    data = [shown(doc) for doc in page]
+    return JSONResponse({"data": data, "_page": {"count": len(page), "limit": limit}, "_links": links})
 
 
 @router.post(f"{_PATH}/validate")
@@ -186,6 +195,16 @@ def _error(text: str) -> Document:
 
 def _written(doc: Document, version: int, content: Document) -> Document:
     return {**written(doc["id"], version, content), **_dates(doc, version)}
+
+
+def _newest(doc: Document) -> Document:
+    version = doc["versions"][-1]
+    return _written(doc, len(doc["versions"]) - 1, version["content"])
+
+
+def _in_short(doc: Document) -> Document:
+    whole = _newest(doc)
+    return {key: whole[key] for key in _SHORT}
 
 
 def _dates(doc: Document, version: int) -> Document:

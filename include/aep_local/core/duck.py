@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import duckdb
+
+_MEMORY: Final = "512MB"
+_MOST_THREADS: Final = 4
+"""Each thread that reads holds buffers of its own, and the limit of memory does not grow with the cores."""
 
 
 def confined(folders: Iterable[Path], *, scratch: Path | None = None) -> duckdb.DuckDBPyConnection:
@@ -19,7 +25,8 @@ def confined(folders: Iterable[Path], *, scratch: Path | None = None) -> duckdb.
         config={
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            "memory_limit": "512MB",
+            "memory_limit": _MEMORY,
+            "threads": min(_MOST_THREADS, os.cpu_count() or 1),
             "temp_directory": "" if scratch is None else str(scratch),
         }
     )

@@ -68,6 +68,11 @@ class Assumptions(BaseModel):
         description="a flow of frequency once may be changed while it holds the Copy that its first posted run wrote, "
         "or 1369 until the change removes it",
     )
+    once_flow_edits: Literal["accepted", "refused"] = Field(
+        default="accepted",
+        description="schedule, transformations and options of a flow of frequency once may be changed, or 1365; its name "
+        "and its description always may",
+    )
     start_time_skew: float = Field(
         default=0.0, ge=0, description="how many real seconds a flow's start time may lie in the past, else 1360"
     )
@@ -91,6 +96,15 @@ class Assumptions(BaseModel):
         default="created",
         description="the list of runs has the most recently created or the most recently updated first; either way its "
         "pages go on in the order that the list had when the first of them was read",
+    )
+    mapping_sets_list: Literal["full", "short"] = Field(
+        default="full",
+        description="the list of mapping sets has each with its mappings, or only with id, name, version, dates and schema",
+    )
+    registry_list: Literal["with_description", "bare"] = Field(
+        default="with_description",
+        description="a list of the Schema Registry that is asked for as xed+json has whole documents, or only $id, "
+        "meta:altId, version and title as for xed-id+json",
     )
     filter_case: Literal["exact", "insensitive"] = Field(
         default="exact", description="whether the texts in filters of Flow Service agree only in the same case"
@@ -175,6 +189,7 @@ class Settings(BaseModel):
     :param tables: the folder with the source tables (CSV or Parquet, one file a table).
     :param state: the folder that holds everything the platform keeps.
     :param accounts: a file that lists who may do what; without it everybody may do everything.
+    :param faults: a file that lists what goes wrong; without it nothing does, and nothing can be made to.
     :param latency_ms: added to every answer, milliseconds.
     :param time_scale: what every wait is multiplied by.
     :param token_seconds: how long an access token is valid, seconds.
@@ -187,6 +202,7 @@ class Settings(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535)
     accounts: Path | None = None
+    faults: Path | None = None
     latency_ms: float = Field(default=0.0, ge=0)
     time_scale: float = Field(default=1.0, ge=0)
     token_seconds: float = Field(default=86399, gt=0)

@@ -53,6 +53,7 @@ CREATE INDEX IF NOT EXISTS documents_by_due ON documents (kind, due_ms) WHERE du
 CREATE TABLE IF NOT EXISTS numbers (id INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 """
 _PAGE = 200
+_KEPT_CHARACTERS: Final = 32 * 1024 * 1024
 _LAST = 2**62
 """Beyond every position; what a caller names may be further out than SQLite's integers go."""
 
@@ -69,6 +70,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._write_lock = threading.RLock()
         self._read_lock = threading.Lock()
+        self._parsed = _Parsed(_KEPT_CHARACTERS)
         self._depth = 0
         self._owner: int | None = None
         self._writer = _connect(path)
@@ -160,7 +162,10 @@ class Store:
     def all(
         self, kind: str, scope: Scope, *, ref: str | None = None, ids: Sequence[str] | None = None
     ) -> list[Document]:
-        """Every document of a kind, the newest first, optionally only those with a ``ref`` or with one of the ids."""
+        """Every document of a kind, the newest first, optionally only those with a ``ref`` or with one of the ids.
+
+        They are shared by all who ask, to look at and never to change; :meth:`get` gives a document of one's own.
+        """
         return [doc for _, doc in self.scan(kind, scope, ref=ref, ids=ids)]
 
     def scan(
@@ -185,7 +190,7 @@ class Store:
         position = _LAST if before is None else max(-_LAST, min(before, _LAST))
         while rows := self._query(sql, (*key, position)):
             for seq, doc in rows:
-                yield seq, json.loads(doc)
+                yield seq, self._parsed.of(seq, doc)
             position = rows[-1][0]
             if len(rows) < _PAGE:
                 return
@@ -204,7 +209,7 @@ class Store:
                 if (ref is None or its_ref == ref) and (before is None or seq < before)
             ]
         for seq, doc in sorted(found, reverse=True):
-            yield seq, json.loads(doc)
+            yield seq, self._parsed.of(seq, doc)
 
     def next_number(self) -> int:
         """A number above all earlier ones, to tell in which order things happened, also within a millisecond.
@@ -242,6 +247,38 @@ class Store:
             return self._writer.execute(sql, values).fetchall()
         with self._read_lock:
             return self._reader.execute(sql, values).fetchall()
+
+
+class _Parsed:
+    """Documents as they were last read, so that a list of many does not parse all of them for each of its pages.
+
+    :param most: how many characters of JSON are kept, the latest.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._kept: dict[int, tuple[str, Document]] = {}
+        self._characters = 0
+
+    def of(self, seq: int, text: str) -> Document:
+        """The document that a text is, by its place in the store."""
+        kept = self._kept.get(seq)
+        if kept is not None and kept[0] == text:
+            return kept[1]
+        doc: Document = json.loads(text)
+        with self._lock:
+            self._drop(seq)
+            self._kept[seq] = (text, doc)
+            self._characters += len(text)
+            while self._characters > self._most:
+                self._drop(next(iter(self._kept)))
+        return doc
+
+    def _drop(self, seq: int) -> None:
+        kept = self._kept.pop(seq, None)
+        if kept is not None:
+            self._characters -= len(kept[0])
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from aep_local.core.documents import INTERNAL
-from aep_local.core.problems import connector, flow_service
+from aep_local.core.problems import Problem, connector, flow_service
 from aep_local.core.store import Document
 from aep_local.flow_service import connections, flow_rules, lists, names, source_connections, target_connections
 from aep_local.web import documents, listing, patching
@@ -84,12 +84,11 @@ def get(id: str, caller: CallerDep, services: ServicesDep) -> Response:
 def patch(id: str, request: Request, body: JsonBody, caller: CallerDep, services: ServicesDep) -> Response:
     """Change name, description, schedule, transformations or options of an enabled or disabled flow."""
     caller.require("sources", "write")
-    refused = {"state": flow_service(1456, 400, "state cannot be changed by a patch; use the flow's actions")}
     with services.store.transaction():
         doc = documents.found(services, caller, KIND, id)
         patching.check_version(request, doc, KIND)
         _refuse_in_transition(doc)
-        changed = patching.patched(doc, body, _CHANGEABLE, refused)
+        changed = patching.patched(doc, body, _CHANGEABLE, _unchangeable(doc, services))
         names.refuse_taken(services, caller, KIND, documents.optional_text(changed, "name"), but=id)
         documents.optional_text(changed, "description")
         typed = _changed_schedule(doc, changed, services)
@@ -202,6 +201,16 @@ def _operation(operation: str, now_ms: int, status: str, percent: int) -> Docume
 def _refuse_in_transition(doc: Document) -> None:
     if doc["state"] == "initializing":
         raise flow_service(1417, 400, "a flow that is initializing cannot be changed or deleted with this token")
+
+
+def _unchangeable(doc: Document, services: Services) -> dict[str, Problem]:
+    """What a patch must not touch; AEP's pages for users say more of a flow that runs once than those for callers do."""
+    refused = {"state": flow_service(1456, 400, "state cannot be changed by a patch; use the flow's actions")}
+    once = doc["scheduleParams"]["frequency"] == "once"
+    if once and services.settings.assume.once_flow_edits == "refused":
+        for name in ("scheduleParams", "transformations", "options"):
+            refused[name] = connector(1365, f"The path /{name} is not valid for a flow of frequency once")
+    return refused
 
 
 def _changed_schedule(doc: Document, changed: Document, services: Services) -> Document:

@@ -28,6 +28,7 @@ _INITIALIZING_SECONDS: Final = 2.0
 _SCHEDULED_SECONDS: Final = 2.0
 _IN_PROGRESS_SECONDS: Final = 3.0
 _RETRY_MS: Final = 1000
+_HELD_MS: Final = 200
 _LONGEST_WAIT: Final = 60.0
 _WORKERS: Final = 2
 _EXECUTING: Final = 2**53
@@ -38,12 +39,23 @@ class Engine:
     """Advances flows and runs in threads of its own.
 
     :param state: the platform's state folder.
+    :param held: whether a run, by its id, is to stay in progress before it reads any row.
     """
 
-    def __init__(self, store: Store, tables: TableFolder, state: Path, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        tables: TableFolder,
+        state: Path,
+        clock: Clock,
+        settings: Settings,
+        *,
+        held: Callable[[str], bool] | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._settings = settings
+        self._held = held
         self.landing = Landing(state)
         self._stopping = threading.Event()
         self._changed = threading.Event()
@@ -198,6 +210,9 @@ class Engine:
             if status == "scheduled":
                 run_documents.begin(run, self._clock, number=self._store.next_number())
                 self._store.put("runs", id, scope, run, due_ms=self._clock.after_ms(_IN_PROGRESS_SECONDS))
+                return
+            if status == "inProgress" and self._held is not None and self._held(id):
+                self._store.put("runs", id, scope, run, due_ms=self._clock.now_ms() + _HELD_MS)
                 return
             self._store.put("runs", id, scope, run, due_ms=_EXECUTING if status == "inProgress" else None)
         if status == "inProgress" and self._workers is not None:

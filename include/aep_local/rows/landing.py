@@ -23,6 +23,8 @@ from aep_local.xdm.mapping import Rejection
 from aep_local.xdm.values import compact, json_ready
 
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
+_LINE_BYTES = 1 << 24
+"""The longest line of JSON that DuckDB reads unless it is told of a longer one."""
 
 
 class Landing:
@@ -107,10 +109,11 @@ class BatchWriter:
         self._path = lines
         self._staged = staged
         self._root = root
-        self._file: IO[str] | None = None
+        self._longest = 0
+        self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self._file = self._path.open("w", encoding="utf-8", buffering=1 << 20)
+        self._file = self._path.open("wb", buffering=1 << 20)
         return self
 
     def __exit__(
@@ -124,7 +127,9 @@ class BatchWriter:
     def add(self, row: dict[str, Any]) -> None:
         """Take one converted row."""
         assert self._file is not None  # noqa: S101 - only within the with block
-        self._file.write(compact(row) + "\n")
+        line = (compact(row) + "\n").encode()
+        self._longest = max(self._longest, len(line))
+        self._file.write(line)
 
     def finish(self) -> int:
         """Write the staged file, durably.
@@ -134,10 +139,13 @@ class BatchWriter:
         assert self._file is not None  # noqa: S101 - only within the with block
         self._file.close()
         columns = {name: xdm.stored_type(each) for name, each in self._root.fields.items()}
+        # Whoever reads takes twice the longest line at once and more than once, however short the file is, and runs that
+        # land side by side share one limit of memory: no more than the rows need.
+        line_bytes = max(self._longest, _LINE_BYTES)
         self._cursor.execute(
-            "COPY (SELECT * FROM read_json(?, format = 'newline_delimited', columns = ?, maximum_object_size = 67108864)) "
+            "COPY (SELECT * FROM read_json(?, format = 'newline_delimited', columns = ?, maximum_object_size = ?)) "
             "TO ? (FORMAT parquet, COMPRESSION zstd)",
-            [duck.exact_path(self._path), columns, str(self._staged)],
+            [duck.exact_path(self._path), columns, line_bytes, str(self._staged)],
         )
         _sync_file(self._staged)
         return self._staged.stat().st_size

@@ -6,6 +6,7 @@ import copy
 import re
 import secrets
 import uuid
+from collections.abc import Iterator
 from typing import Any, Final
 
 from aep_local.core.clock import Clock
@@ -24,6 +25,7 @@ RESOURCE_TYPES: Final = {
 }
 """What ``meta:resourceType`` says, by the name in the path."""
 
+_NAMESPACE: Final = "https://ns.adobe.com"
 _MAX_TITLE = 300
 _FIELD = re.compile(r"[A-Za-z_$@][A-Za-z0-9_:@$-]*")
 _CALLERS: Final = ("title", "description", "type", "properties", "definitions", "allOf", "required")
@@ -42,11 +44,11 @@ def new(kind: str, body: Any, caller: Caller, clock: Clock, load: xdm.Load) -> D
     """
     content = checked(kind, body, caller, load)
     now = clock.now_ms()
-    name = secrets.token_hex(24)
     path = RESOURCE_TYPES[kind]
+    alternative = f"_{caller.tenant}.{path}.{secrets.token_hex(24)}"
     return {
-        "$id": f"https://ns.adobe.com/{caller.tenant}/{path}/{name}",
-        "meta:altId": f"_{caller.tenant}.{path}.{name}",
+        "$id": full_id(alternative),
+        "meta:altId": alternative,
         "meta:resourceType": path,
         "version": "1.0",
         **content,
@@ -69,6 +71,11 @@ def new(kind: str, body: Any, caller: Caller, clock: Clock, load: xdm.Load) -> D
         "meta:sandboxType": "production" if caller.scope.sandbox == "prod" else "development",
         "meta:tenantNamespace": f"_{caller.tenant}",
     }
+
+
+def full_id(id: str) -> str:
+    """The ``$id`` of a document of a tenant, from its ``meta:altId``; any other text as it is."""
+    return f"{_NAMESPACE}/{'/'.join(id[1:].rsplit('.', 2))}" if id.startswith("_") else id
 
 
 def touched(document: Document, caller: Caller, clock: Clock) -> Document:
@@ -235,6 +242,18 @@ def global_documents(kind: str) -> list[Document]:
     """Adobe's own documents of a kind."""
     by_kind = {"classes": registry_data.CLASSES, "mixins": registry_data.FIELD_GROUPS}
     return list(by_kind.get(RESOURCE_TYPES[kind], ()))
+
+
+def references(node: Any) -> Iterator[str]:
+    """The ids that a document, or a part of one, refers to; an empty one is the document itself."""
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"].partition("#")[0]
+        for each in node.values():
+            yield from references(each)
+    elif isinstance(node, list):
+        for each in node:
+            yield from references(each)
 
 
 def _tag() -> str:

@@ -37,9 +37,10 @@ class _Query:
     properties: tuple[str, ...] = ()
 
 
-def page(request: Request, docs: list[Document], kind: str, container: str, *, ids_only: bool) -> Response:
+def page(request: Request, docs: list[Document], kind: str, container: str, *, bare: bool) -> Response:
     """A page of documents: ``{results, _page, _links}``.
 
+    :param bare: only what tells the documents apart, not the whole of them.
     :raises Problem: 400, a wrong query parameter.
     """
     query = _read(request)
@@ -54,7 +55,7 @@ def page(request: Request, docs: list[Document], kind: str, container: str, *, i
     if following is not None:
         href = f"{_PATH}/{container}/{kind}?orderby={query.order}&limit={query.limit}&start={following}"
         links["next"] = {"href": href}
-    results = [documents.short(doc) if ids_only else doc for doc in shown]
+    results = [documents.short(doc) if bare else doc for doc in shown]
     about = {"orderby": query.order or None, "next": following, "count": len(shown)}
     return JSONResponse({"results": results, "_page": about, "_links": links})
 

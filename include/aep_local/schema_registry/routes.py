@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, Response
 
 from aep_local.core.problems import Problem, placeholder, registry
 from aep_local.core.store import Document
-from aep_local.schema_registry import documents
+from aep_local.schema_registry import documents, evolution
 from aep_local.schema_registry.listing import page
 from aep_local.web.gateway import Caller, CallerDep, JsonBody
 from aep_local.web.services import Services, ServicesDep
@@ -32,8 +32,9 @@ _KINDS = {kind: "fieldgroups" if kind == "mixins" else kind for kind in document
 def stats(caller: CallerDep, services: ServicesDep) -> Response:
     """What the organisation has in the registry, and its tenant id."""
     caller.require("schemas", "read")
-    counts = {kind: len(services.store.all(kind, caller.scope)) for kind in xdm.KINDS}
-    recent = [documents.short(doc) for kind in xdm.KINDS for doc in services.store.all(kind, caller.scope)[:10]]
+    docs = {kind: services.store.all(kind, caller.scope) for kind in xdm.KINDS}
+    counts = {kind: len(each) for kind, each in docs.items()}
+    recent = [documents.short(doc) for each in docs.values() for doc in each[:10]]
     return JSONResponse(
         {
             "imsOrg": caller.scope.org,
@@ -59,7 +60,8 @@ def list_all(container: str, kind: str, request: Request, caller: CallerDep, ser
     if not _LIST.fullmatch(accept):
         raise registry(1006, 400, "Accept must be application/vnd.adobe.xed-id+json or application/vnd.adobe.xed+json")
     docs = documents.global_documents(kind) if container == "global" else services.store.all(stored, caller.scope)
-    return page(request, docs, kind, container, ids_only="-id" in accept)
+    bare = "-id" in accept or services.settings.assume.registry_list == "bare"
+    return page(request, docs, kind, container, bare=bare)
 
 
 @router.get(f"{_PATH}/{{container}}/{{kind}}/{{id:path}}")
@@ -99,7 +101,7 @@ def create(container: str, kind: str, body: JsonBody, caller: CallerDep, service
 def replace(  # noqa: PLR0917 - a request's parameters
     container: str, kind: str, id: str, body: JsonBody, caller: CallerDep, services: ServicesDep
 ) -> Response:
-    """Replace a document's content; what exists once its fields are used cannot be taken away."""
+    """Replace a document's content; once it is in use, by additions only."""
     caller.require("schemas", "write")
     stored = _writable(container, kind)
     with services.store.transaction():
@@ -112,7 +114,7 @@ def replace(  # noqa: PLR0917 - a request's parameters
 def patch(  # noqa: PLR0917 - a request's parameters
     container: str, kind: str, id: str, body: JsonBody, caller: CallerDep, services: ServicesDep
 ) -> Response:
-    """Change a document by JSON-Patch, for example ``add /meta:immutableTags ["union"]``."""
+    """Change a document by JSON-Patch, for example ``add /meta:immutableTags ["union"]``; once it is in use, by additions."""
     caller.require("schemas", "write")
     stored = _writable(container, kind)
     with services.store.transaction():
@@ -156,16 +158,14 @@ def _accept(request: Request) -> str:
 
 
 def _found(services: Services, caller: Caller, container: str, stored: str, id: str) -> Document:
-    docs = documents.global_documents(stored) if container == "global" else None
-    if docs is None:
-        document = services.store.get(stored, id, caller.scope)
-        if document is not None:
-            return document
-        docs = services.store.all(stored, caller.scope)
-    for each in docs:
-        if id in {each["$id"], each["meta:altId"]}:
-            return each
-    raise _not_found(id)
+    if container == "tenant":
+        document = services.store.get(stored, documents.full_id(id), caller.scope)
+    else:
+        known = documents.global_documents(stored)
+        document = next((each for each in known if id in {each["$id"], each["meta:altId"]}), None)
+    if document is None:
+        raise _not_found(id)
+    return document
 
 
 def _not_found(id: str) -> Problem:
@@ -191,6 +191,7 @@ def _rewritten(document: Document, body: Any, stored: str, caller: Caller, servi
     kept = {key: value for key, value in document.items() if key not in changeable}
     changed = documents.touched({**kept, **content}, caller, services.clock)
     _check_title(changed, caller, services)
+    evolution.check(changed, caller, services)
     services.store.put(stored, document["$id"], caller.scope, changed)
     return changed
 
@@ -251,7 +252,7 @@ def _index(step: str, length: int) -> int:
 def _users(id: str, caller: Caller, services: Services) -> Iterator[str]:
     for kind in xdm.KINDS:
         for other in services.store.all(kind, caller.scope):
-            if id in other.get("refs", []):
+            if id in documents.references(other):
                 yield other["$id"]
     for dataset in services.store.all("dataSets", caller.scope):
         if dataset["schemaRef"]["id"] == id:

@@ -29,6 +29,18 @@ def client_of(services: Services, token: str) -> str | None:
     return client_id
 
 
+def expire(services: Services, token: str, seconds: float) -> bool:
+    """Let an access token expire in so many seconds; False for one that is valid no longer than that anyway."""
+    expires_ms = services.clock.now_ms() + round(seconds * 1000)
+    with services.store.transaction():
+        kept = services.store.get(_KIND, _fingerprint(token), PLATFORM_SCOPE)
+        if kept is None or kept["expires_ms"] <= expires_ms:
+            return False
+        kept["expires_ms"] = expires_ms
+        services.store.put(_KIND, _fingerprint(token), PLATFORM_SCOPE, kept, due_ms=expires_ms)
+    return True
+
+
 @router.post("/ims/token/v3")
 @router.post("/ims/token/v2")
 async def token(request: Request, services: ServicesDep) -> JSONResponse:

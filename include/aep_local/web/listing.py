@@ -289,6 +289,22 @@ def _token(query: _Query, services: Services, position: list[Any]) -> str:
     content: Document = {"after": position}
     if services.settings.assume.continuation == "self_contained":
         content |= {"property": query.properties, "orderby": query.orderby, "limit": query.limit}
+    return _encoded(content)
+
+
+def one_earlier(token: str) -> str | None:
+    """A token whose page begins with what the page before ended with; None for a text that is no token."""
+    try:
+        content = _decoded(token)
+    except Problem:
+        return None
+    match content["after"]:
+        case [*others, int(last)]:
+            return _encoded({**content, "after": [*others, last - 1]})
+    return None
+
+
+def _encoded(content: Document) -> str:
     raw = json.dumps(content).encode()
     # A length of 3n + 1 ends in "==", like the tokens of AEP's database: a client must not split a link at "=".
     raw += b" " * ((1 - len(raw)) % 3)

@@ -53,8 +53,8 @@ class Services:
 
 
 def services_of(request: Request) -> Services:
-    """The services of the server that answers (a FastAPI dependency)."""
-    services: Services = request.app.state.services
+    """The services of the server that answers, or those that only this request has (a FastAPI dependency)."""
+    services: Services = getattr(request.state, "services", None) or request.app.state.services
     return services
 
 
