@@ -8,8 +8,6 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +22,8 @@ import uvicorn
 from aep_local.app import create_app
 from aep_local.core.settings import Assumptions, Settings
 
+from .. import platforms
+from .faulty import Faulty
 from .waiting import awaited
 
 FLOW = "/data/foundation/flowservice"
@@ -57,17 +57,20 @@ class Platform:
     state: Path
     arguments: list[str] = field(default_factory=list)
     url: str = ""
-    process: subprocess.Popen[str] | None = None
+    process: platforms.Process | None = None
+    for_real: bool = True
+    said: list[str] = field(default_factory=list)
     tokens: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def start(self) -> Platform:
-        command = [sys.executable, "-m", "aep_local.cli", "serve", "--tables", str(self.tables)]
-        command += ["--state", str(self.state), *self.arguments]
+        command = ["serve", "--tables", str(self.tables), "--state", str(self.state), *self.arguments]
         self.state.mkdir(parents=True, exist_ok=True)
         with self.log.open("a") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = platforms.start(command, log, for_real=self.for_real)
         assert self.process.stdout is not None
+        self.said = []
         for line in self.process.stdout:
+            self.said.append(line.rstrip())
             if line.startswith("ready "):
                 self.url = line.split()[1]
                 return self
@@ -136,13 +139,44 @@ def platform(sample_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     assert running.end() == 0
 
 
+@pytest.fixture(scope="session")
+def platform_with_faults(sample_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One platform for all tests of faults, which begin without any."""
+    folder = tmp_path_factory.mktemp("faulty")
+    none = folder / "faults.yaml"
+    none.write_text("rules: []")
+    arguments = ["--time-scale", "0.001", "--faults", str(none)]
+    running = Platform(sample_tables, folder / "state", arguments, for_real=False).start()
+    yield running
+    assert running.end() == 0
+    log = running.log.read_text()
+    assert " ERROR " not in log, log[-5000:]
+
+
 @pytest.fixture
-def start_platform(sample_tables: Path, tmp_path: Path) -> Iterator[Callable[..., Platform]]:
+def faulty(platform_with_faults: Platform, org: str) -> Iterator[Faulty]:
+    """That platform, as the test's own organisation sees it."""
+    with platform_with_faults.client(org) as client:
+        faulty = Faulty(platform_with_faults, client, org)
+        yield faulty
+        faulty.go_wrong()
+
+
+FOR_REAL = {"test_http_serve.py", "test_engine_killed.py", "test_engine_large.py"}
+"""What they test is how the command starts, ends, is killed and comes back, and what memory it takes."""
+
+
+@pytest.fixture
+def start_platform(
+    sample_tables: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Platform]]:
     """Start a platform with arguments of its own; it ends with the test."""
     started: list[Platform] = []
+    for_real = request.path.name in FOR_REAL
 
     def start(*arguments: str, tables: Path = sample_tables, state: Path | None = None) -> Platform:
-        platform = Platform(tables, state or tmp_path / "state", ["--time-scale", "0.001", *arguments])
+        place = state or tmp_path / "state"
+        platform = Platform(tables, place, ["--time-scale", "0.001", *arguments], for_real=for_real)
         started.append(platform)
         return platform.start()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -72,6 +73,26 @@ def test_lists_need_limit_and_start(aep: httpx.Client, chain: Chain) -> None:
     assert [each["id"] for each in named["data"]] == ids[::2]
     for wrong in ({}, {"limit": "2"}, {"start": "0"}, {"limit": "0", "start": "0"}, {"limit": "x", "start": "0"}):
         assert aep.get(SETS, params=wrong).status_code == 400, wrong
+
+
+def test_lists_are_ordered_by_either_date(aep: httpx.Client, chain: Chain) -> None:
+    schema = chain.schema()
+    first = create(aep, body(schema))
+    time.sleep(0.002)
+    second = create(aep, body(schema))
+    time.sleep(0.002)
+    assert aep.put(f"{SETS}/{first}", json=body(schema)).status_code == 200
+    for order, ids in (
+        ("-createdDate", [second, first]),
+        ("+createdDate", [first, second]),
+        ("-updatedDate", [first, second]),
+        ("+updatedDate", [second, first]),
+        (None, [second, first]),
+    ):
+        query = {"limit": "9", "start": "0", **({"orderBy": order} if order else {})}
+        assert [each["id"] for each in aep.get(SETS, params=query).json()["data"]] == ids, order
+    for wrong in ("name", "-", ""):
+        assert aep.get(SETS, params={"limit": "9", "start": "0", "orderBy": wrong}).status_code == 400
 
 
 WRONG = [

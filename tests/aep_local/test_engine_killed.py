@@ -28,6 +28,10 @@ STRING = {"type": "string"}
 WHOLE = {"type": "integer"}
 
 
+def thorough(moment: str) -> Any:
+    return pytest.param(moment, marks=pytest.mark.thorough)
+
+
 class Killed(BaseException):
     """The process is gone."""
 
@@ -144,7 +148,9 @@ ROWS = 20_000
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["scheduled", "inProgress", "*.ndjson", "*.parquet", "datasets/*/*.parquet"])
+@pytest.mark.parametrize(
+    "moment", [*map(thorough, ["scheduled", "inProgress", "*.ndjson", "*.parquet"]), "datasets/*/*.parquet"]
+)
 def test_killed_for_real(moment: str, start_platform: Callable[..., Platform], tmp_path: Path, org: str) -> None:
     tables = tmp_path / "tables"
     tables.mkdir()
@@ -203,7 +209,7 @@ def test_a_posted_run_killed_between_two_steps(point: str, tmp_path: Path, monke
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["*.ndjson", "datasets/*/*.parquet", "at once"])
+@pytest.mark.parametrize("moment", [*map(thorough, ["*.ndjson", "datasets/*/*.parquet"]), "at once"])
 def test_posted_runs_killed_for_real(
     moment: str, start_platform: Callable[..., Platform], tmp_path: Path, org: str
 ) -> None:

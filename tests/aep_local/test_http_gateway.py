@@ -231,15 +231,28 @@ READS = [
     f"{EXPORT}/files/{ID}",
     f"{MAPPINGS}/mappingSets?limit=1&start=0",
     f"{MAPPINGS}/mappingSets/{ID}",
+    f"{MAPPINGS}/mappingSets/{ID}/mappings",
+    f"{SCHEMAS}/tenant/descriptors",
+    f"{SCHEMAS}/tenant/descriptors/x",
 ]
+LOOKS = [
+    *(f"{FLOW}/{kind}/search" for kind in ("connections", "sourceConnections", "targetConnections", "flows", "runs")),
+    f"{FLOW}/flowSpecs/search",
+    f"{MAPPINGS}/mappingSets/validate",
+    f"{MAPPINGS}/mappingSets/preview",
+]
+"""What is posted and still only looks."""
 WRITES = [
     *(("POST", f"{FLOW}/{kind}") for kind in ("connections", "sourceConnections", "targetConnections", "flows")),
     *(("PATCH", f"{FLOW}/{kind}/{ID}") for kind in ("connections", "sourceConnections", "targetConnections", "flows")),
     *(("DELETE", f"{FLOW}/{kind}/{ID}") for kind in ("connections", "sourceConnections", "targetConnections", "flows")),
     ("POST", f"{FLOW}/flows/{ID}/action?op=enable"),
     ("POST", f"{FLOW}/runs"),
-    *(("POST", f"{SCHEMAS}/tenant/{kind}") for kind in ("schemas", "fieldgroups", "classes")),
+    ("POST", f"{FLOW}/runs/{ID}/action?op=re-trigger"),
+    ("PUT", f"{FLOW}/runs/{ID}"),
+    *(("POST", f"{SCHEMAS}/tenant/{kind}") for kind in ("schemas", "fieldgroups", "classes", "descriptors")),
     *((method, f"{SCHEMAS}/tenant/schemas/x") for method in ("PUT", "PATCH", "DELETE")),
+    *((method, f"{SCHEMAS}/tenant/descriptors/x") for method in ("PUT", "DELETE")),
     ("POST", f"{CATALOG}/dataSets"),
     *((method, f"{CATALOG}/dataSets/{ID}") for method in ("PATCH", "DELETE")),
     ("POST", f"{MAPPINGS}/mappingSets"),
@@ -262,6 +275,13 @@ def test_reading_needs_the_right_to_read(guarded: Guarded, path: str) -> None:
     headers = {"Accept": "application/vnd.adobe.xed-id+json" if "/tenant/schemas" in path else "application/json"}
     assert_forbidden(guarded("nobody").get(path, headers=headers), path)
     assert guarded("reader").get(path, headers=headers).status_code in {200, 400, 404}, "not a matter of rights"
+
+
+@pytest.mark.parametrize("path", LOOKS)
+def test_looking_with_a_body_needs_the_right_to_read_only(guarded: Guarded, path: str) -> None:
+    body = {"limit": 1, "data": [{}]}
+    assert_forbidden(guarded("nobody").post(path, json=body), path)
+    assert guarded("reader").post(path, json=body).status_code in {200, 400}, "not a matter of rights"
 
 
 @pytest.mark.parametrize(("method", "path"), WRITES)

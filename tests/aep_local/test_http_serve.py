@@ -74,6 +74,12 @@ def test_a_state_folder_has_one_server(
     assert anybody("GET", platform.url).status_code == 404, "the first one is not disturbed"
 
 
+def test_nobody_else_may_look_into_a_state_folder_that_it_makes(start_platform: Start, tmp_path: Path) -> None:
+    """Rows lie there, and hashes of secrets."""
+    start_platform("--state", str(tmp_path / "new"))
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
+
+
 def test_a_port_that_is_taken_is_an_error(
     sample_tables: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

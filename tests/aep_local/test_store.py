@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -168,4 +169,35 @@ def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
     assert done.returncode == -9
     store = Store(path)
     assert store.all("flows", HERE) == [{"n": 1}]
+    store.close()
+
+
+def test_a_list_is_parsed_once_and_never_old(store: Store) -> None:
+    store.insert("flows", "a", HERE, {"n": 1})
+    store.insert("flows", "b", HERE, {"n": 2})
+    first, again = store.all("flows", HERE), store.all("flows", HERE, ids=["a", "b"])
+    assert [one is other for one, other in zip(first, again, strict=True)] == [True, True]
+    mine = store.get("flows", "a", HERE)
+    assert mine is not None
+    mine["n"] = 3
+    assert store.all("flows", HERE) == [{"n": 2}, {"n": 1}], "what is got belongs to who got it"
+    store.put("flows", "a", HERE, mine)
+    assert store.all("flows", HERE) == [{"n": 2}, {"n": 3}]
+    with suppress(InterruptedError), store.transaction():
+        store.put("flows", "a", HERE, {"n": 4})
+        assert store.all("flows", HERE) == [{"n": 2}, {"n": 4}]
+        raise InterruptedError
+    assert store.all("flows", HERE) == [{"n": 2}, {"n": 3}]
+    assert store.delete("flows", "b", HERE)
+    assert store.all("flows", HERE) == [{"n": 3}]
+
+
+def test_what_is_kept_of_lists_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aep_local.core.store._KEPT_CHARACTERS", 100)
+    store = Store(tmp_path / "platform.db")
+    for n in range(50):
+        store.insert("flows", str(n), HERE, {"n": n, "text": "x" * 20})
+    listed = [store.all("flows", HERE) for _ in range(2)]
+    assert [doc["n"] for doc in listed[1]] == list(range(49, -1, -1))
+    assert sum(one is other for one, other in zip(*listed, strict=True)) <= 2
     store.close()
