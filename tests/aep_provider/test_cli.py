@@ -209,7 +209,9 @@ class TestRuns:
         old = dataflow.run(dataflow.day(1))
         failed = dataflow.fail(dataflow.day(2))
         dataflow.rename("incidents (replaced 2026-01-03T00:00:00Z)")
-        later = on_demand(client, platform, "incidents 2")
+        later = on_demand(
+            client, platform, "incidents 2", target={"dataset": "incidents", "existing_schema": "incidents"}
+        )
         later.rename("incidents")
         new = later.run(later.day(1))
         told = command("--json")
@@ -266,7 +268,7 @@ class TestRuns:
     @pytest.mark.slow
     def test_a_flow_that_aep_schedules(self, command: Any, client: AepClient, platform: Any, on_demand: Any) -> None:
         """Its first run takes all that is there; the next ones are hours apart on the platform's fast clock."""
-        dataflow = on_demand(client, platform, frequency="week", interval=1)
+        dataflow = on_demand(client, platform, shape="recurring", recurrence={"frequency": "week", "interval": 1})
         while not dataflow.runs():
             pass
         dataflow.settle()
@@ -420,7 +422,7 @@ class TestErrors:
             monkeypatch.setenv("AIRFLOW__AEP__DATAFLOWS_FOLDER", str(other))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_whole_command_with_a_connection_of_airflows_database(
     dataflow: Any, wire: Any, org: str, folder: Path, tmp_path: Path, secrets: list[str]
 ) -> None:
@@ -444,7 +446,9 @@ def test_the_whole_command_with_a_connection_of_airflows_database(
     assert airflow("db", "migrate").returncode == 0
     extra = {"ims_org_id": org, "sandbox": "prod", "token_url": f"{wire.url}/ims/token/v3"}
     connection = {"conn_type": "aep", "host": wire.url, "login": "tester", "password": secrets[0], "extra": extra}
-    assert airflow("connections", "add", "aep_default", "--conn-json", json.dumps(connection)).returncode == 0
+    accounts = tmp_path / "accounts.json"
+    accounts.write_text(json.dumps({"aep_default": connection}))
+    assert airflow("connections", "import", str(accounts)).returncode == 0
     done = airflow("aep", "runs", "--from", "2026-01-01", "--to", "2026-01-04", "--specs", str(folder), "--json")
     assert (done.returncode, json.loads(done.stdout)["dataflows"][0]["answer"]) == (0, "complete"), done.stderr
     assert not any(secret in done.stdout + done.stderr for secret in secrets)

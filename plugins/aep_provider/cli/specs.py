@@ -5,48 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from airflow.sdk import conf
-
-from aep_provider.dataflows.load import load_spec, refuse_clashes, spec_files
+from aep_provider.dataflows.reading.load import load_folder
 from aep_provider.dataflows.spec import DataflowSpec
 from aep_provider.errors import AepConfigError
 from aep_provider.resources.names import nearest
 
 
-def specs_folder(given: str | None) -> Path:
-    """
-    Return the folder with the dataflows' files.
-
-    :raises AepConfigError: there is no such folder.
-    """
-    told = given or conf.get("aep", "dataflows_folder", fallback=None)
-    folder = Path(told) if told else Path(conf.get("core", "dags_folder")).parent / "include" / "dataflows"
-    if not folder.is_dir():
-        raise AepConfigError(
-            f"There is no folder {folder}: name the one with the dataflows' files with --specs, or set dataflows_folder in "
-            "the section [aep] of Airflow's configuration."
-        )
-    return folder
-
-
-def chosen_specs(folder: Path, names: Sequence[str]) -> tuple[list[DataflowSpec], list[AepConfigError]]:
+def chosen_specs(
+    folder: Path, names: Sequence[str], sandbox: str | None = None
+) -> tuple[list[DataflowSpec], list[AepConfigError]]:
     """
     Return the dataflows of these names, all without any, and what is wrong with files.
 
     :param names: as the file says, or as in the DAG's id. With names, files that cannot be read count only if one is missing.
+    :param sandbox: read them for this sandbox; None leaves it to each file.
     :raises AepConfigError: there is no dataflow at all, or none of a name.
     """
-    read: list[tuple[Path, DataflowSpec]] = []
-    wrong: list[AepConfigError] = []
-    for file in spec_files(folder):
-        try:
-            spec = load_spec(file)
-            refuse_clashes([*read, (file, spec)])
-        except AepConfigError as error:
-            wrong.append(error)
-        else:
-            read.append((file, spec))
-    specs = [spec for _, spec in read]
+    loaded = load_folder(folder, sandbox=sandbox)
+    specs, wrong = loaded.specs, loaded.wrong
     if not names:
         if not (specs or wrong):
             raise AepConfigError(f"There is no dataflow in {folder}: each is a file that ends in .yaml.")

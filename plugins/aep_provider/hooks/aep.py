@@ -15,12 +15,13 @@ from airflow.sdk.log import mask_secret
 from requests.adapters import HTTPAdapter
 
 from aep_provider.errors import AepConfigError, AepError
+from aep_provider.hooks.turns import AIRFLOW
 from aep_provider.platform.auth import AepAuth
 from aep_provider.platform.blocking import new_session
 from aep_provider.platform.client import AepAsyncClient, AepClient
-from aep_provider.platform.services import FLOW_SERVICE
 from aep_provider.platform.settings import AepSettings
 from aep_provider.provider_info import DEFAULT_CONN_ID
+from aep_provider.resources.access import check_access
 from aep_provider.resources.authentication import SourceLogin, is_no_secret
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 # Airflow masks nothing shorter.
 _SHORTEST_SECRET = 5
-_OPTIONAL = ("sandbox", "token_url", "scopes", "access_token")
+_ATTEMPTS_OF_TEST = 2
+_OPTIONAL = ("sandbox", "token_url", "scopes", "access_token", "requests_at_once", "requests_per_second")
 
 
 class _TimedAdapter(HTTPAdapter):
@@ -143,26 +145,28 @@ class AepHook(HttpHook):
                 f"The source connection {source_conn_id!r} does not begin with {prefix!r}: only such connections may be sent "
                 "to AEP. Rename it, or set source_connection_prefix in the section [aep] of Airflow's configuration."
             )
-        found = self.get_connection(source_conn_id)
-        if found.password:
-            mask_secret(found.password)
-        # Reading the extras masks only those whose names say that they are secret.
-        extra = found.extra_dejson
-        for field, value in extra.items():
-            if isinstance(value, str) and len(value) >= _SHORTEST_SECRET and not is_no_secret(field):
-                mask_secret(value)
+        with AIRFLOW:
+            found = self.get_connection(source_conn_id)
+            if found.password:
+                mask_secret(found.password)
+            # Reading the extras masks only those whose names say that they are secret.
+            extra = found.extra_dejson
+            for field, value in extra.items():
+                if isinstance(value, str) and len(value) >= _SHORTEST_SECRET and not is_no_secret(field):
+                    mask_secret(value)
         return SourceLogin(source_conn_id, found.host, found.login, found.password, found.schema, found.port, extra)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Get a token and read one connection of the sandbox. Never raises."""
+        """Try token, organisation, sandbox and permissions one after another, only reading. Never raises."""
         try:
-            with self:
-                self.client.get(f"{FLOW_SERVICE}/connections", params={"limit": "1"})
+            # Somebody waits before a form, so what fails is not tried for minutes.
+            with AepClient(self.settings.model_copy(update={"attempts": _ATTEMPTS_OF_TEST})) as client:
+                access = check_access(client)
         except AepError as error:
             return False, str(error)
         except Exception as error:
             return False, f"{type(error).__name__} while testing the connection"
-        return True, f"AEP answers for sandbox {self.settings.sandbox}"
+        return access.closed is None, str(access)
 
 
 def settings_from(connection: Connection, extra: Mapping[str, Any], sandbox: str | None, caller: str) -> AepSettings:

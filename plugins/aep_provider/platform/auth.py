@@ -120,7 +120,9 @@ class TokenSource:
 
 
 def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, AepTransportError | AepServerError | AepThrottledError) and not error.final
+    return (
+        isinstance(error, AepTransportError | AepServerError | AepThrottledError | AepAnswerError) and not error.final
+    )
 
 
 def _token_in(raw: Raw, asked_at: float, path: str, hidden: tuple[str, ...]) -> Token:
@@ -154,7 +156,8 @@ def _seconds(lifetime: Any) -> float | None:
 def _refused(raw: Raw, path: str, hidden: tuple[str, ...]) -> AepError:
     message = "Adobe's identity service refused"
     if raw.status < 400:
-        return AepAnswerError(f"{message}: it redirects (HTTP {raw.status}); check token_url", method="POST", path=path)
+        told = f"{message}: it redirects (HTTP {raw.status}); check token_url"
+        return AepAnswerError(told, method="POST", path=path, final=True)
     headers = {name.lower(): value for name, value in raw.headers.items()}
     wait = retry_after(headers)
     error = refusal(raw.status, raw.content, method="POST", path=path, retry_after=wait, hidden=hidden, message=message)

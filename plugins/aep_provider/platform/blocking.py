@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 
+from aep_provider.platform.deadline import DeadlineAdapter, TooSlowError, until
 from aep_provider.platform.exchange import MAX_ANSWER_BYTES, Failure, Sending
 from aep_provider.platform.settings import AepSettings, is_loopback
 
@@ -48,7 +48,7 @@ def new_session(connections: int = 16) -> requests.Session:
     # With an auth of its own, requests does not look into .netrc; leaving out trust_env would lose the proxies too.
     session.auth = lambda prepared: prepared
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
+    adapter = DeadlineAdapter(pool_connections=4, pool_maxsize=connections, max_retries=0)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
@@ -60,17 +60,20 @@ def send(session: requests.Session, settings: AepSettings, sending: Sending) -> 
     # Named, also when there is none, or requests would take its own from the environment.
     proxies: dict[str, Any] = dict.fromkeys(("http", "https", "all"), proxy_for(sending.url))
     try:
-        with session.request(
-            sending.method,
-            sending.url,
-            headers=sending.headers,
-            data=sending.body,
-            proxies=proxies,
-            timeout=(settings.connect_timeout, min(settings.read_timeout, settings.answer_timeout)),
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            content = _read(response, deadline)
+        with (
+            until(deadline),
+            session.request(
+                sending.method,
+                sending.url,
+                headers=sending.headers,
+                data=sending.body,
+                proxies=proxies,
+                timeout=(settings.connect_timeout, min(settings.read_timeout, settings.answer_timeout)),
+                allow_redirects=False,
+                stream=True,
+            ) as response,
+        ):
+            content = _read(response)
             return Raw(response.status_code, dict(response.headers), content)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         failure = failure_of(error)
@@ -79,15 +82,13 @@ def send(session: requests.Session, settings: AepSettings, sending: Sending) -> 
     raise NoAnswer(failure, reason)
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
+def _read(response: requests.Response) -> bytes:
     content = bytearray()
     # read1 returns what has come; read would wait for a full block, however slowly it drips.
     while block := response.raw.read1(1 << 16, decode_content=True):
         content += block
         if len(content) > MAX_ANSWER_BYTES:
             raise NoAnswer(Failure.TOO_LARGE, f"{MAX_ANSWER_BYTES >> 20} MiB")
-        if time.monotonic() > deadline:
-            raise NoAnswer(Failure.TOO_SLOW, "slow drip")
     return bytes(content)
 
 
@@ -105,6 +106,8 @@ def failure_of(error: BaseException) -> Failure:
     )
     if any(isinstance(cause, unreached) for cause in causes):
         return Failure.UNREACHED
+    if any(isinstance(cause, TooSlowError) for cause in causes):
+        return Failure.TOO_SLOW
     return Failure.LOST
 
 

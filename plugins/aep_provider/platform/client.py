@@ -20,6 +20,7 @@ from aep_provider.platform import blocking, nonblocking
 from aep_provider.platform.auth import TokenSource
 from aep_provider.platform.blocking import NoAnswer
 from aep_provider.platform.exchange import Answer, Exchange, Expect, NewToken, Ok, Raise, Verdict, Wait
+from aep_provider.platform.pace import pace_of
 from aep_provider.platform.settings import AepSettings
 from aep_provider.platform.wire import Params
 
@@ -48,6 +49,7 @@ class AepClient:
         self._sleep = sleep
         self._clock = clock
         self._session = blocking.new_session()
+        self._pace = pace_of(settings)
         self._counting = threading.Lock()
 
     def request(
@@ -109,6 +111,14 @@ class AepClient:
         """Read a text, such as a file of JSON lines."""
         return self.get(path, params=params, headers=headers, expect="text").body or ""
 
+    def authorise(self) -> None:
+        """
+        Get a token, unless there is one already.
+
+        :raises AepAuthenticationError: Adobe's identity service refuses the client id, the secret or the scopes.
+        """
+        self._tokens.token()
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
@@ -124,9 +134,10 @@ class AepClient:
     def _attempt(self, exchange: Exchange) -> Verdict:
         token = self._tokens.token()
         verdict = self._once(exchange, token)
-        if isinstance(verdict, NewToken):
+        while isinstance(verdict, NewToken):
             self._tokens.invalidate(token)
-            verdict = self._once(exchange, self._tokens.token())
+            token = self._tokens.token()
+            verdict = self._once(exchange, token)
         return verdict
 
     def _once(self, exchange: Exchange, token: str) -> Verdict:
@@ -134,7 +145,8 @@ class AepClient:
         with self._counting:
             self.requests_sent += 1
         try:
-            raw = blocking.send(self._session, self.settings, sending)
+            with self._pace.turn():
+                raw = blocking.send(self._session, self.settings, sending)
         except NoAnswer as lost:
             return exchange.failed(lost.failure, lost.reason)
         return exchange.answered(raw.status, raw.headers, raw.content)
@@ -230,9 +242,10 @@ class AepAsyncClient:
     async def _attempt(self, exchange: Exchange) -> Verdict:
         token = await self._tokens.token_async()
         verdict = await self._once(exchange, token)
-        if isinstance(verdict, NewToken):
+        while isinstance(verdict, NewToken):
             self._tokens.invalidate(token)
-            verdict = await self._once(exchange, await self._tokens.token_async())
+            token = await self._tokens.token_async()
+            verdict = await self._once(exchange, token)
         return verdict
 
     async def _once(self, exchange: Exchange, token: str) -> Verdict:

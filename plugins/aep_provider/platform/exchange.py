@@ -26,7 +26,8 @@ from aep_provider.errors import (
     AepServerError,
     AepThrottledError,
 )
-from aep_provider.platform.problems import TOKEN_MISSING, refusal
+from aep_provider.platform.documents import document_in, text_in
+from aep_provider.platform.problems import TOKEN_MISSING, hide, refusal
 from aep_provider.platform.settings import AepSettings
 from aep_provider.platform.wire import (
     OWN_HEADERS,
@@ -154,13 +155,13 @@ class Exchange:
         self._jitter = jitter
         self._started = clock()
         self._sent = 0
-        self._renewed = False
         self._unclear = False
         self._check()
         self._query = query_of(params)
         self._body = self._encoded(json_body)
         self._headers = self._common_headers(headers or {}, etag)
         self._hidden = {secret for secret in secrets_in(json_body) if len(secret) >= 4}
+        self._tokens: set[bytes] = set()
 
     @property
     def _reads(self) -> bool:
@@ -207,16 +208,21 @@ class Exchange:
         """The request, to be sent now with ``token``."""
         self._sent += 1
         self._hidden.add(token)
+        self._tokens.add(token.encode())
         url = self._settings.gateway + self.path + (f"?{self._query}" if self._query else "")
         return Sending(self.method, url, {**self._headers, **credentials(self._settings, token)}, self._body)
 
     def answered(self, status: int, headers: Mapping[str, str], content: bytes) -> Verdict:
         """Judge an answer."""
         lowered = {name.lower(): value for name, value in headers.items()}
+        # What comes back of a token is read by nobody, and may land where documents do: in logs, in Airflow's database.
+        for token in self._tokens:
+            content = content.replace(token, b"***")
         if 200 <= status < 300:
             return self._accepted(status, lowered, content)
         if status < 400:
-            return Raise(self._strange(f"AEP redirects (HTTP {status}) to {host_of(lowered.get('location'))}"))
+            where = host_of(hide(lowered.get("location"), self._hidden))
+            return Raise(self._strange(f"AEP redirects (HTTP {status}) to {where}"))
         asked_to_wait = retry_after(lowered)
         if status >= 500 or status == 408:
             self._unclear = self._unclear or not self._reads
@@ -255,21 +261,23 @@ class Exchange:
 
     def _accepted(self, status: int, headers: dict[str, str], content: bytes) -> Verdict:
         if not content.strip() or self.method == "HEAD":
+            if self.method == "GET" and status == 200 and self._expect == "json":
+                return self._again(self._strange("AEP's answer is empty"), None)
             return Ok(Answer(status, headers, None, self.request_id))
         try:
-            text = content.decode("utf-8-sig")
-            body = text if self._expect == "text" else json.loads(text)
-        except (ValueError, RecursionError):
-            kind = headers.get("content-type", "no content type").partition(";")[0]
-            what = "JSON" if self._expect == "json" else "text"
-            return Raise(self._strange(f"AEP's answer (HTTP {status}, {kind}) is not {what}, or was cut"))
+            body = document_in(content) if self._expect == "json" else text_in(content)
+        except ValueError as error:
+            kind = hide(headers.get("content-type", "no content type").partition(";")[0], self._hidden)
+            strange = self._strange(f"AEP's answer (HTTP {status}, {kind}) {error}")
+            # A gateway on the way may have said it.
+            return self._again(strange, None) if self._reads else Raise(strange)
         return Ok(Answer(status, headers, body, self.request_id))
 
     def _refused(self, error: AepApiError, asked_to_wait: float | None) -> Verdict:
         rejected = error.status == 401 or error.number == TOKEN_MISSING
         if rejected:
-            renewable = self._settings.access_token is None and not self._renewed
-            self._renewed = True
+            # A token may be revoked just after it was got; who is not let in at all is refused again and again.
+            renewable = self._settings.access_token is None and self._sent < self._settings.attempts
             return NewToken(error) if renewable else Raise(error)
         if isinstance(error, AepThrottledError):
             return self._again(error, asked_to_wait)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Any, Final
 
 from aep_provider.errors import AepAnswerError
 from aep_provider.platform.services import CATALOG, DATA_PREP, FLOW_SERVICE, SCHEMA_REGISTRY
-from aep_provider.platform.wire import Params, pairs_of, rebased
+from aep_provider.platform.wire import Params, is_id, pairs_of, rebased
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 Pairs = list[tuple[str, str]]
 Document = dict[str, Any]
 
+MOST_PAGES: Final = 10_000
+"""Of one list. With a hundred objects on each, no sandbox has as many."""
+MOST_ON_PAGE: Final = 10_000
+"""Objects. No service of AEP gives more than a thousand at once."""
 KEPT_PARAMS: Final = ("property", "orderby", "limit")
 """What the link to a next page may leave out although it still counts."""
 
@@ -28,6 +32,17 @@ def single(body: Any, path: str | None = None) -> Document:
     if not isinstance(items, list) or len(items) != 1 or not isinstance(items[0], dict):
         raise AepAnswerError("AEP's answer does not hold exactly one object", path=path)
     return items[0]
+
+
+def identified(body: Any, path: str | None = None) -> Document:
+    """The one object of an answer to somebody who asked for it by its id.
+
+    :raises AepAnswerError: there is none, or it does not say which one it is.
+    """
+    item = single(body, path)
+    if not is_id(item.get("id")):
+        raise AepAnswerError("AEP's answer holds an object without an id", path=path)
+    return item
 
 
 def flow_service_items(
@@ -61,7 +76,7 @@ class FlowPages:
         if "limit" not in dict(self.params):
             self.params.append(("limit", str(limit)))
         self._kept = [pair for pair in self.params if pair[0] in KEPT_PARAMS]
-        self._seen = {(self.path, tuple(sorted(self.params)))}
+        self._seen: set[Hashable] = {(self.path, tuple(sorted(self.params)))}
 
     def items(self, body: Any) -> list[Document]:
         """Return the objects of the page that was asked for, and turn to the next."""
@@ -76,10 +91,7 @@ class FlowPages:
         path, params = rebased(link, FLOW_SERVICE)
         named = {name for name, _ in params}
         params += [pair for pair in self._kept if pair[0] not in named]
-        page = (path, tuple(sorted(params)))
-        if page in self._seen:
-            raise AepAnswerError("AEP's list leads back to a page already read", method="GET", path=path)
-        self._seen.add(page)
+        _turn((path, tuple(sorted(params))), self._seen, path)
         return path, params
 
 
@@ -102,7 +114,7 @@ def registry_results(
     # `start` is read in the order of the list, so the registry takes it only together with `orderby`.
     start: str | None = None
     orderby = dict(wanted).get("orderby")
-    seen: set[str] = set()
+    seen: set[Hashable] = set()
     while True:
         page = [pair for pair in wanted if pair[0] not in {"orderby", "start"} or start is None]
         if start is not None:
@@ -111,13 +123,11 @@ def registry_results(
         yield from _documents(_member(body, "results", path), path)
         about = body.get("_page")
         about = about if isinstance(about, dict) else {}
-        if about.get("next") in {None, ""}:
+        start = _place(about.get("next"), path)
+        if start is None:
             return
-        start = str(about["next"])
-        orderby = orderby or (str(about["orderby"]) if about.get("orderby") else None)
-        if start in seen:
-            raise AepAnswerError("AEP's list leads back to a page already read", method="GET", path=path)
-        seen.add(start)
+        orderby = orderby or _place(about.get("orderby"), path)
+        _turn(start, seen, path)
 
 
 def catalog_objects(
@@ -127,18 +137,21 @@ def catalog_objects(
     path = path if path.startswith(CATALOG) else CATALOG + path
     wanted = [pair for pair in pairs_of(params) if pair[0] not in {"limit", "start"}]
     seen: set[str] = set()
+    turned: set[Hashable] = set()
     start = 0
     while True:
         body = client.get(path, params=[*wanted, ("limit", str(limit)), ("start", str(start))]).body
         if not isinstance(body, dict) or not all(isinstance(value, dict) for value in body.values()):
             raise AepAnswerError("AEP's answer is not a list of Catalog", method="GET", path=path)
+        _check_size(body, path)
         fresh = {key: value for key, value in body.items() if key not in seen}
         yield from fresh.items()
         if len(body) < limit:
             return
         if not fresh:
-            raise AepAnswerError("AEP's list leads back to a page already read", method="GET", path=path)
+            raise _circle(path)
         seen |= fresh.keys()
+        _turn(start, turned, path)
         start += len(body)
 
 
@@ -146,19 +159,43 @@ def data_prep_sets(client: AepClient, params: Params | None = None, limit: int =
     """Mapping sets of Data Prep, which wants ``limit`` and ``start`` on every page."""
     path = f"{DATA_PREP}/mappingSets"
     wanted = [pair for pair in pairs_of(params) if pair[0] not in {"limit", "start"}]
-    seen: set[object] = set()
+    seen: set[str] = set()
+    turned: set[Hashable] = set()
     start = 0
     while True:
         body = client.get(path, params=[*wanted, ("limit", str(limit)), ("start", str(start))]).body
         page = _documents(_member(body, "data", path), path)
-        fresh = [document for document in page if document.get("id") not in seen]
+        fresh = [document for document in page if str(document.get("id")) not in seen]
         yield from fresh
         if len(page) < limit:
             return
         if not fresh:
-            raise AepAnswerError("AEP's list leads back to a page already read", method="GET", path=path)
-        seen |= {document.get("id") for document in fresh}
+            raise _circle(path)
+        seen |= {str(document.get("id")) for document in fresh}
+        _turn(start, turned, path)
         start += len(page)
+
+
+def _turn(page: Hashable, seen: set[Hashable], path: str) -> None:
+    """Turn to a page, unless the list goes round in a circle, or on without end."""
+    if page in seen:
+        raise _circle(path)
+    if len(seen) >= MOST_PAGES:
+        raise AepAnswerError(f"AEP's list does not end: {MOST_PAGES} pages were read", method="GET", path=path)
+    seen.add(page)
+
+
+def _circle(path: str) -> AepAnswerError:
+    return AepAnswerError("AEP's list leads back to a page already read", method="GET", path=path)
+
+
+def _place(told: object, path: str) -> str | None:
+    """A place in a list, or the order that it has: text, or a number."""
+    if told is None or told == "":
+        return None
+    if not isinstance(told, str | int):
+        raise AepAnswerError("AEP's list does not say in a word where it goes on", method="GET", path=path)
+    return str(told)
 
 
 def _member(body: Any, name: str, path: str) -> Any:
@@ -170,7 +207,13 @@ def _member(body: Any, name: str, path: str) -> Any:
 def _documents(items: Any, path: str) -> list[Document]:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise AepAnswerError("AEP's answer is not a list of objects", method="GET", path=path)
+    _check_size(items, path)
     return items
+
+
+def _check_size(page: Sized, path: str) -> None:
+    if len(page) > MOST_ON_PAGE:
+        raise AepAnswerError(f"AEP's list has more than {MOST_ON_PAGE} objects on one page", method="GET", path=path)
 
 
 def _next_link(body: Any, path: str) -> str | None:

@@ -45,6 +45,10 @@ class AepSettings(BaseModel):
     attempts: int = Field(default=5, ge=1, le=20)
     retry_budget_seconds: float = Field(default=120, ge=0, le=3600)
     """How long one call may take with all its repetitions before no further one starts."""
+    requests_at_once: int = Field(default=16, ge=1, le=100)
+    """How many requests a process has under way for one account."""
+    requests_per_second: float | None = Field(default=None, gt=0, le=1000)
+    """How many it begins within a second; None leaves it to ``requests_at_once``."""
     caller: str = ""
     """Who asks, for the User-Agent."""
 

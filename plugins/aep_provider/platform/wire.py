@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
@@ -15,6 +16,8 @@ from aep_provider.platform.settings import AepSettings
 
 Params = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
+# Ids stand in addresses, in logs and in Airflow's database.
+_ID: Final = re.compile(r"[\x21-\x7e]{1,500}")
 MAX_RETRY_AFTER: Final = 24 * 3600.0
 OWN_HEADERS: Final = frozenset(
     {
@@ -70,6 +73,11 @@ def pairs_of(params: Params | None) -> list[tuple[str, str]]:
 def query_of(params: Params | None) -> str:
     """Query parameters, encoded for both drivers alike."""
     return urlencode(pairs_of(params))
+
+
+def is_id(value: object) -> bool:
+    """Whether a value can be the id of an object: those of AEP are UUIDs, hexadecimal digits and, of schemas, URLs."""
+    return isinstance(value, str) and bool(_ID.fullmatch(value))
 
 
 def is_plain_path(path: str) -> bool:

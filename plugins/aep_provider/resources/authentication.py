@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft7Validator
-
 from aep_provider.errors import AepAnswerError, AepConfigError
 from aep_provider.platform.paging import flow_service_items
 from aep_provider.resources.connectors import Connector
 from aep_provider.resources.flow_service import path_of
+from aep_provider.resources.judging import violations
 from aep_provider.resources.names import nearest
+from aep_provider.resources.shapes import relied_on
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
@@ -113,8 +113,8 @@ def _ways_in(client: AepClient, connector: Connector) -> list[dict[str, Any]]:
     filters = [("property", f"id=={connector.spec_id}")]
     for item in flow_service_items(client, path_of("connectionSpecs"), filters):
         if item.get("id") == connector.spec_id:
-            ways = item.get("authSpec")
-            if isinstance(ways, list) and ways:
+            ways: list[dict[str, Any]] = relied_on(item, "connectionSpecs").get("authSpec") or []
+            if ways:
                 return ways
             raise AepAnswerError(f"AEP's connection specification of {connector.title} describes no way to log in.")
     raise AepConfigError(
@@ -130,9 +130,8 @@ def _params(schema: Mapping[str, Any], login: SourceLogin) -> dict[str, Any]:
 
 def _checked(way: Mapping[str, Any], params: dict[str, Any], connector: Connector, login: SourceLogin) -> Credentials:
     """Messages of the validator hold the values, so only the fields are named."""
-    wrong = sorted(
-        {str(error.path[0]) for error in Draft7Validator(way.get("spec") or {}).iter_errors(params) if error.path}
-    )
+    found = violations(way.get("spec") or {}, params, f"{connector.title}'s {way.get('name')}")
+    wrong = sorted({str(error.path[0]) for error in found if error.path})
     if wrong:
         raise AepConfigError(
             f"In the Airflow connection {login.conn_id!r}, {', '.join(wrong)} is not what {connector.title} takes with "

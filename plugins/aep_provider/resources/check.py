@@ -50,6 +50,8 @@ class Checked:
 
     columns: list[Column]
     mappings: list[NormalMapping]
+    types: dict[str, str] = field(default_factory=dict)
+    """What the fields hold that are mapped to, by path, as far as the schema was read."""
 
 
 def check_request(request: DataflowRequest) -> None:
@@ -106,7 +108,9 @@ def check_dataflow(facts: Facts, request: DataflowRequest, base_connection_id: s
     else:
         mappings = normal_mappings(request.mappings, tenant.result())
     check_mappings(mappings, columns, fields, request.schema.in_words)
-    return Checked(columns, mappings)
+    held = {path: fields.get(path) or {} for path in (one["destination"] for one in mappings)}
+    types = {path: str(each.get("format") or each.get("type") or "") for path, each in held.items()}
+    return Checked(columns, mappings, types)
 
 
 def _check_start(client: AepClient, request: DataflowRequest) -> None:

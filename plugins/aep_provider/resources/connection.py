@@ -7,14 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from aep_provider.errors import AepConfigError, AepConflictError, AepError, AepInvalidRequestError, AepNotFoundError
+from aep_provider.errors import (
+    AepAnswerError,
+    AepConfigError,
+    AepConflictError,
+    AepError,
+    AepInvalidRequestError,
+    AepNotFoundError,
+)
 from aep_provider.resources import flow_service
 from aep_provider.resources.authentication import Credentials
 from aep_provider.resources.connectors import Connector
-from aep_provider.resources.ensure import Existing
-from aep_provider.resources.fingerprint import fingerprint, marked, read_mark
+from aep_provider.resources.fingerprint import differences, fingerprint, marked, read_mark
 from aep_provider.resources.flow_service import FlowServiceResource
 from aep_provider.resources.names import LONGEST, nearest
+from aep_provider.resources.resource import Existing
+from aep_provider.resources.shapes import COLUMN, shaped
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
@@ -68,10 +76,6 @@ class BaseConnection(FlowServiceResource):
             "address": {key: _shown(shown.get(key)) for key in self._credentials.address},
         }
 
-    def find(self) -> list[Existing]:
-        """By name alone: a connection of this name to another source system is another definition, not none."""
-        return [self._existing(item) for item in flow_service.named(self.client, self.collection, self.name)]
-
     def _existing(self, item: Mapping[str, Any]) -> Existing:
         """The mark tells of an address that AEP hides whether it is the wanted one."""
         existing, wanted = super()._existing(item), self.content()
@@ -82,16 +86,17 @@ class BaseConnection(FlowServiceResource):
         """What AEP hides cannot have been compared; there our mark has to do."""
         return _hides_address(existing) or super().written_by_us(existing)
 
+    def frozen(self, existing: Existing) -> list[str]:
+        """Another source system or another way in needs a new base connection."""
+        return differences({**existing.content, "address": None}, {**self.content(), "address": None})
+
     def change(self, existing: Existing, description: str) -> str | None:
         """
-        Send the credentials again. Another source system or another way in needs a new base connection.
+        Send the credentials again.
 
         They are tried on a connection of their own first, for those in use cannot be read back: wrong ones never replace
         right ones, and no flow ever runs with them.
         """
-        wanted = self.content()
-        if {**existing.content, "address": None} != {**wanted, "address": None}:
-            return super().change(existing, description)
         self._try()
         operations: list[dict[str, Any]] = [
             {"op": "replace", "path": "/auth/params", "value": dict(self._credentials.params)},
@@ -196,7 +201,12 @@ def test_connection(client: AepClient, connection_id: str) -> None:
         raise _not_connected(connection_id, error.detail) from error
     except AepNotFoundError as error:
         raise flow_service.gone(BaseConnection.kind, connection_id) from error
-    if not (isinstance(answer.body, dict) and answer.body.get("result") is True):
+    result = answer.body.get("result") if isinstance(answer.body, dict) else None
+    if not isinstance(result, bool):
+        raise AepAnswerError(
+            f"Whether the base connection {connection_id} works is not told: the answer bears no result."
+        )
+    if not result:
         raise _not_connected(connection_id, None)
 
 
@@ -216,8 +226,9 @@ def _not_connected(
 def tables(client: AepClient, connection_id: str) -> list[str]:
     """Return the paths of the tables that the source system offers."""
     answer = _explore(client, connection_id, {"objectType": "root"})
-    entries = answer if isinstance(answer, list) else []
-    return [str(entry.get("path") or entry.get("name")) for entry in entries if isinstance(entry, dict)]
+    if not isinstance(answer, list):
+        raise AepAnswerError(f"What tables base connection {connection_id} offers is not told: the answer is no list.")
+    return [str(entry.get("path") or entry.get("name")) for entry in answer if isinstance(entry, dict)]
 
 
 def table_columns(client: AepClient, connection_id: str, table: str) -> list[dict[str, Any]]:
@@ -225,7 +236,10 @@ def table_columns(client: AepClient, connection_id: str, table: str) -> list[dic
     answer = _explore(client, connection_id, {"objectType": "table", "object": table})
     schema = answer.get("schema") if isinstance(answer, dict) else None
     columns = schema.get("columns") if isinstance(schema, dict) else None
-    return [column for column in columns or [] if isinstance(column, dict) and column.get("name")]
+    if not isinstance(columns, list):
+        raise AepAnswerError(f"What columns the table {table!r} has is not told: the answer bears no list of them.")
+    named = [column for column in columns if isinstance(column, dict) and column.get("name")]
+    return [shaped(column, COLUMN, f"a column of the table {table!r}") for column in named]
 
 
 def check_table(table: str, known: Sequence[str]) -> None:

@@ -10,10 +10,13 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from aep_provider.errors import AepNotFoundError
 from aep_provider.platform.paging import flow_service_items
 from aep_provider.resources import flow, flow_service
 from aep_provider.resources.run import runs_of, window_of
 from aep_provider.resources.run_history import PastRun
+from aep_provider.resources.shapes import relied_on
+from aep_provider.resources.target_connection import TargetConnection
 from aep_provider.resources.window import Edges, Window, merged
 from aep_provider.verdict import RunState, Tolerance, judge, milliseconds
 
@@ -56,12 +59,16 @@ class Generation:
     name: str
     recurs: bool
     """AEP schedules it."""
+    targets: tuple[str, ...] = ()
+    """Ids of its target connections, which say in which dataset its rows land."""
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Generation:
         """Return what a flow's document tells."""
+        relied_on(document, flow.COLLECTION)
         frequency = (document.get("scheduleParams") or {}).get("frequency")
-        return cls(str(document.get("id")), str(document.get("name")), frequency != "once")
+        targets = tuple(str(one) for one in document.get("targetConnectionIds") or [])
+        return cls(str(document.get("id")), str(document.get("name")), frequency != "once", targets)
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,30 @@ def generations(flows: Iterable[Mapping[str, Any]], name: str) -> list[Generatio
     return [Generation.of(document) for document in flows if pattern.fullmatch(str(document.get("name")))]
 
 
+def of_one_dataset(client: AepClient, flows: Sequence[Generation], name: str) -> list[Generation]:
+    """
+    Return those generations that load, or loaded, the dataset of the one that bears the dataflow's name.
+
+    A dataflow that was given another dataset begins anew: what lies in the old one is no window of the new one.
+    """
+    now = next((one for one in flows if one.name == name), None)
+    if now is None or len(flows) < 2:
+        return list(flows)
+    dataset = _dataset_of(client, now)
+    return [one for one in flows if one is now or dataset is None or _dataset_of(client, one) in (None, dataset)]
+
+
+def _dataset_of(client: AepClient, flow: Generation) -> object:
+    """What cannot be told is None: a connection that was deleted says nothing any more."""
+    for target in flow.targets:
+        try:
+            document = flow_service.read(client, TargetConnection.collection, target)
+        except AepNotFoundError:
+            return None
+        return (document.get("params") or {}).get("dataSetId")
+    return None
+
+
 def all_flows(client: AepClient) -> list[dict[str, Any]]:
     """Return all flows of the sandbox: AEP's filters cannot find those of a name that only begins alike."""
     return list(flow_service_items(client, flow_service.path_of(flow.COLLECTION)))
@@ -149,11 +180,24 @@ def past_runs(client: AepClient, flows: Iterable[Generation], edges: Edges = Edg
         for document in runs_of(client, each.id):
             verdict = judge(document)
             told = window_of(document)
-            window = (_own_window(*told) if each.recurs else edges.read(*told)) if told else None
+            window = window_taken(told, edges, recurs=each.recurs)
             created = milliseconds(document.get("createdAt")) or 0
             # A list that grows while it is read may show a run on two pages.
             found.setdefault(verdict.run_id, PastRun(verdict.run_id, verdict, window, created))
     return sorted(found.values(), key=lambda run: run.created_at, reverse=True)
+
+
+def window_taken(told: tuple[int, int] | None, edges: Edges, *, recurs: bool) -> Window | None:
+    """
+    Return the window of a run, None if it does not tell one.
+
+    :param told: its edges as :func:`~aep_provider.resources.run.window_of` reads them.
+    :param edges: which edges AEP counts in when a window is posted.
+    :param recurs: whether AEP has scheduled the run by itself.
+    """
+    if told is None:
+        return None
+    return _own_window(*told) if recurs else edges.read(*told)
 
 
 def cover(runs: Sequence[PastRun], expected: Expectation) -> Coverage:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -10,9 +10,12 @@ from urllib.parse import quote
 from aep_provider.errors import AepAnswerError
 from aep_provider.platform.paging import catalog_objects
 from aep_provider.platform.services import CATALOG
-from aep_provider.resources.ensure import Existing
-from aep_provider.resources.fingerprint import fingerprint, read_mark
+from aep_provider.platform.wire import is_id
+from aep_provider.resources.fingerprint import differences, fingerprint, read_mark
 from aep_provider.resources.named import NamedResource
+from aep_provider.resources.resource import Document, Existing
+from aep_provider.resources.shapes import TAGS, relied_on, shaped
+from aep_provider.verdict import milliseconds
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
@@ -32,6 +35,7 @@ class Dataset(NamedResource):
     """
 
     kind = "dataset"
+    collection = "dataSets"
     fixed_because = "AEP keeps a dataset's schema for good: choose another name for the dataset"
 
     def __init__(
@@ -51,10 +55,15 @@ class Dataset(NamedResource):
     def content(self) -> dict[str, Any]:
         return {"schema": self._schema_id, "tags": _without_blanks(self._tags)}
 
-    def find(self) -> list[Existing]:
-        filters = [("property", f"name=={self.name}")]
-        found = catalog_objects(self.client, "/dataSets", filters)
-        return [self._existing(key, item) for key, item in found if item.get("name") == self.name]
+    @classmethod
+    def listing(cls, client: AepClient) -> Iterator[Document]:
+        return (relied_on(each, cls.collection) for each in _with_ids(catalog_objects(client, "/dataSets")))
+
+    def search(self) -> Iterable[Document]:
+        return _with_ids(catalog_objects(self.client, "/dataSets", [("property", f"name=={self.name}")]))
+
+    def recognise(self, documents: Iterable[Document]) -> list[Existing]:
+        return [self._existing(relied_on(item, self.collection)) for item in documents if item.get("name") == self.name]
 
     def create(self, description: str) -> tuple[str, str | None]:
         body: dict[str, Any] = {
@@ -66,21 +75,23 @@ class Dataset(NamedResource):
             body["tags"] = self._tags
         answer = self.client.post(COLLECTION, json=body)
         match answer.body:
-            case [str(reference), *_]:
-                return reference.rsplit("/", 1)[-1], None
+            case [str(reference), *_] if is_id(made := reference.rsplit("/", 1)[-1]):
+                return made, None
         raise AepAnswerError(f"POST {COLLECTION}: the answer to a creation names no dataset.", ambiguous=True)
 
-    def change(self, existing: Existing, description: str) -> str | None:
+    def frozen(self, existing: Existing) -> list[str]:
         """Tags can be changed, the schema cannot."""
-        if existing.content["schema"] != self._schema_id:
-            return super().change(existing, description)
+        return differences(existing.content["schema"], self._schema_id, "schema")
+
+    def change(self, existing: Existing, description: str) -> str | None:
         path = f"{COLLECTION}/{quote(existing.id, safe='')}"
         # Whether AEP merges tags or replaces them all is nowhere said, so those of others are sent along.
         there = self.client.get(path).body
         item = there.get(existing.id) if isinstance(there, dict) else None
         if not isinstance(item, dict):
             raise AepAnswerError(f"GET {COLLECTION}: the answer does not hold the dataset.")
-        self.client.patch(path, json={"description": description, "tags": {**(item.get("tags") or {}), **self._tags}})
+        tags = _tags_of(relied_on({**item, "id": existing.id}, self.collection))
+        self.client.patch(path, json={"description": description, "tags": {**tags, **self._tags}})
         return None
 
     def written_by_us(self, existing: Existing) -> bool:
@@ -90,8 +101,9 @@ class Dataset(NamedResource):
         perhaps = (some for count in range(len(others) + 1) for some in combinations(others, count))
         return any(existing.mark == fingerprint({"schema": schema, "tags": ours | dict(some)}) for some in perhaps)
 
-    def _existing(self, key: str, item: Mapping[str, Any]) -> Existing:
-        tags = item.get("tags") or {}
+    def _existing(self, item: Document) -> Existing:
+        key = str(item["id"])
+        tags = _tags_of(item)
         others = {name: values for name, values in tags.items() if name not in self._tags}
         self._tags_of_others[key] = _without_blanks(others)
         return Existing(
@@ -102,9 +114,19 @@ class Dataset(NamedResource):
                 "tags": _without_blanks({name: tags[name] for name in self._tags if name in tags}),
             },
             mark=read_mark(item.get("description")),
-            created_at=item.get("created") or 0,
+            created_at=milliseconds(item.get("created")) or 0,
             description=item.get("description"),
+            document=item,
         )
+
+
+def _with_ids(objects: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Document]:
+    """Catalog tells ids as keys."""
+    return ({**item, "id": key} for key, item in objects)
+
+
+def _tags_of(item: Mapping[str, Any]) -> Mapping[str, list[Any]]:
+    return shaped(item.get("tags") or {}, TAGS, f"the tags of the dataset {item['id']}")
 
 
 def _without_blanks(tags: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -10,130 +10,22 @@ from __future__ import annotations
 
 import logging
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from aep_provider.errors import (
     AepConfigError,
     AepConflictError,
     AepDifferenceError,
-    AepDuplicateError,
     AepError,
     AepPreconditionError,
 )
-from aep_provider.resources.fingerprint import differences, fingerprint, marked
+from aep_provider.resources.comparison import Author, Comparison, compare
+from aep_provider.resources.fingerprint import fingerprint, marked
+from aep_provider.resources.resource import Action, Existing, IfExists, Outcome, Resource
 
 log = logging.getLogger(__name__)
-
-
-class IfExists(StrEnum):
-    """What to do when an object of the name is there already."""
-
-    REUSE = "reuse"
-    """Take it if it is what is wanted, otherwise fail and show the difference."""
-    UPDATE = "update"
-    """Take it, and change what AEP lets one change."""
-    FAIL = "fail"
-    """Fail, unless it was this very task that made it."""
-
-
-class Action(StrEnum):
-    """What became of an object."""
-
-    CREATED = "created"
-    REUSED = "reused"
-    UPDATED = "updated"
-
-
-@dataclass(frozen=True)
-class Existing:
-    """An object as AEP holds it, reduced to what can be compared."""
-
-    id: str
-    name: str
-    content: Mapping[str, Any]
-    mark: str | None = None
-    """The fingerprint that we wrote into it, None if somebody else made it."""
-    etag: str | None = None
-    created_at: int = 0
-    """Epoch milliseconds."""
-    description: str | None = None
-    disabled: bool = False
-    """Whether it rests: AEP does nothing with it until it is enabled."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What ``ensure`` did."""
-
-    kind: str
-    name: str
-    id: str
-    action: Action
-    etag: str | None = None
-    changes: list[str] = field(default_factory=list)
-    """One line for each thing that was changed in place."""
-    duplicates: list[str] = field(default_factory=list)
-    """Ids of further objects of the same name and content, left where they are."""
-
-
-class Resource(ABC):
-    """One object that should be there. Subclasses say how its kind is found, compared, made and changed."""
-
-    kind: str
-    """What messages call it, in AEP's own word."""
-    fixed_because: str = "AEP cannot change it in place"
-    """Why ``change`` may be refused, and what to do instead."""
-    enabled_by: str | None = None
-    """How a user enables one that is disabled; None where AEP tells no way."""
-
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """The natural key within the sandbox and the kind."""
-
-    @property
-    def description(self) -> str | None:
-        """What people read about it; the mark is appended."""
-        return None
-
-    @abstractmethod
-    def content(self) -> Mapping[str, Any]:
-        """What is wanted, in the comparable form: no secrets, no start times, nothing that AEP adds by itself."""
-
-    @abstractmethod
-    def find(self) -> list[Existing]:
-        """All objects that bear the natural key, from the last page too."""
-
-    @abstractmethod
-    def create(self, description: str) -> tuple[str, str | None]:
-        """Make it and return id and etag."""
-
-    def change(self, existing: Existing, description: str) -> str | None:  # noqa: ARG002  for subclasses
-        """
-        Change it in place and return the new etag.
-
-        :raises AepDifferenceError: if AEP does not let this kind, or this part of it, be changed.
-        """
-        raise AepDifferenceError(
-            f"The {self.kind} {existing.name!r} ({existing.id}) is not as wanted, and {self.fixed_because}. "
-            + told(differences(existing.content, self.content()))
-        )
-
-    def always_changes(self) -> bool:
-        """Whether ``update`` has something to send even if the comparable content is equal (credentials)."""
-        return False
-
-    def written_by_us(self, existing: Existing) -> bool:
-        """Whether ``existing``, which bears our mark, still is what we last wrote."""
-        return existing.mark == fingerprint(existing.content)
-
-    def enable(self, existing: Existing) -> None:
-        """Enable what is disabled; asked of kinds with ``enabled_by`` only."""
-        raise NotImplementedError(existing.id)
 
 
 class Memory(Protocol):
@@ -177,6 +69,7 @@ def ensure(
     adopt: bool = False,
     memory: Memory | None = None,
     patience: Patience | None = None,
+    found: Sequence[Existing] | None = None,
 ) -> Outcome:
     """
     Make sure that ``resource`` is there once, and return its id.
@@ -184,6 +77,7 @@ def ensure(
     :param if_exists: what to do with an object of the same name, see :class:`IfExists`.
     :param adopt: let ``update`` change an object that somebody else made, or that was edited by hand since.
     :param memory: keeps the intent before the request leaves, so that a retry in another process looks long enough.
+    :param found: what a look has just found; None looks now.
     :raises AepConfigError: ``if_exists`` is none of the three words.
     :raises AepDifferenceError: an object of the name is there, with another content than wanted.
     :raises AepDuplicateError: several objects of the name are there and it is not clear which one is meant.
@@ -197,7 +91,7 @@ def ensure(
     digest = fingerprint(resource.content())
 
     intent = _own_intent(memory.recall(), resource, digest)
-    found = resource.find()
+    found = resource.find() if found is None else found
     if not found and intent:
         log.info("An earlier attempt may have created the %s %r: looking for it", resource.kind, resource.name)
         # The worker of then may have had a clock that ran ahead.
@@ -255,7 +149,7 @@ def _create(resource: Resource, digest: str, memory: Memory, patience: Patience)
     raise lost
 
 
-def _look_until(resource: Resource, deadline: float, patience: Patience) -> list[Existing]:
+def _look_until(resource: Resource, deadline: float, patience: Patience) -> Sequence[Existing]:
     """Look at once, then again and again until the object shows up or ``deadline`` (epoch seconds) has passed."""
     while True:
         last = patience.now() >= deadline
@@ -267,7 +161,7 @@ def _look_until(resource: Resource, deadline: float, patience: Patience) -> list
 
 def _take(
     resource: Resource,
-    found: list[Existing],
+    found: Sequence[Existing],
     digest: str,
     if_exists: IfExists,
     adopt: bool,
@@ -275,26 +169,26 @@ def _take(
     mine: bool,
     patience: Patience,
 ) -> Outcome:
-    existing, duplicates = _the_one(resource, found)
+    there = _compared(resource, found)
     if if_exists is IfExists.FAIL and not mine:
         raise AepDifferenceError(
-            f"The {resource.kind} {existing.name!r} is there already ({existing.id}), and if_exists is 'fail'."
+            f"The {resource.kind} {there.existing.name!r} is there already ({there.existing.id}), and if_exists is 'fail'."
         )
     edits, deadline = 0, patience.now() + patience.settle_seconds
     sent: list[str] | None = None
     while edits < patience.attempts:
-        content_differs = differences(existing.content, resource.content())
-        lines = content_differs + _resting(resource, existing, if_exists)
+        existing = there.existing
+        lines = there.lines + _resting(resource, existing, if_exists)
         if not lines and not (if_exists is IfExists.UPDATE and resource.always_changes()):
             log.info("The %s %r is there already: %s", resource.kind, existing.name, existing.id)
             return Outcome(
                 resource.kind, existing.name, existing.id, Action.REUSED if sent is None else Action.UPDATED,
-                existing.etag, changes=sent or [], duplicates=duplicates,
+                existing.etag, changes=sent or [], duplicates=there.duplicates,
             )  # fmt: skip
-        _refuse_unwanted_change(resource, existing, lines, if_exists, adopt)
+        _refuse_unwanted_change(resource, there, lines, if_exists, adopt)
         try:
             etag = existing.etag
-            if content_differs or resource.always_changes():
+            if there.lines or resource.always_changes():
                 etag = resource.change(existing, marked(resource.description or existing.description, digest))
             if existing.disabled:
                 resource.enable(existing)
@@ -315,13 +209,25 @@ def _take(
         else:
             log.info("Updated the %s %r (%s): %s", resource.kind, existing.name, existing.id, "; ".join(lines))
             return Outcome(
-                resource.kind, existing.name, existing.id, Action.UPDATED, etag, changes=lines, duplicates=duplicates
+                resource.kind,
+                existing.name,
+                existing.id,
+                Action.UPDATED,
+                etag,
+                changes=lines,
+                duplicates=there.duplicates,
             )
-        existing, duplicates = _the_one(resource, resource.find() or [existing])
+        there = _compared(resource, resource.find() or [existing])
     raise AepDifferenceError(
-        f"The {resource.kind} {existing.name!r} ({existing.id}) was edited by others {edits} times while it "
+        f"The {resource.kind} {there.existing.name!r} ({there.existing.id}) was edited by others {edits} times while it "
         "was being updated: look who else writes to it, then run again."
     )
+
+
+def _compared(resource: Resource, found: Sequence[Existing]) -> Comparison:
+    there = compare(resource, found)
+    assert there is not None  # noqa: S101  something was found
+    return there
 
 
 def _resting(resource: Resource, existing: Existing, if_exists: IfExists) -> list[str]:
@@ -337,35 +243,13 @@ def _resting(resource: Resource, existing: Existing, if_exists: IfExists) -> lis
     return ['state: "disabled" in AEP, "enabled" wanted']
 
 
-def _the_one(resource: Resource, found: list[Existing]) -> tuple[Existing, list[str]]:
-    """Of several, the oldest and then the smaller id, if all bear our mark with one and the same fingerprint."""
-    ordered = sorted(found, key=lambda one: (one.created_at, one.id))
-    first, *rest = ordered
-    if not rest:
-        return first, []
-    if first.mark is None or any(one.mark != first.mark for one in rest):
-        told_apart = ", ".join(
-            f"{one.id} ({'ours, ' + one.mark[:8] if one.mark else 'made by somebody else'})" for one in ordered
-        )
-        raise AepDuplicateError(
-            f"There are {len(ordered)} objects of the kind {resource.kind} with the name {resource.name!r}: {told_apart}. "
-            "Rename or delete all but the one that is meant, or choose another name."
-        )
-    duplicates = [one.id for one in rest]
-    log.warning(
-        "There are %d equal objects of the kind %s named %r: taking the oldest, %s. To be deleted if nothing uses them: %s",
-        len(ordered), resource.kind, resource.name, first.id, ", ".join(duplicates),
-    )  # fmt: skip
-    return first, duplicates
-
-
 def _refuse_unwanted_change(
-    resource: Resource, existing: Existing, lines: list[str], if_exists: IfExists, adopt: bool
+    resource: Resource, there: Comparison, lines: list[str], if_exists: IfExists, adopt: bool
 ) -> None:
     """Three ways: what is wanted, what we last wrote (the mark), and what is there."""
-    what = f"The {resource.kind} {existing.name!r} ({existing.id})"
+    what = f"The {resource.kind} {there.existing.name!r} ({there.existing.id})"
     if not lines:
-        if existing.mark is None and not adopt:
+        if there.author is Author.OTHERS and not adopt:
             raise AepDifferenceError(
                 f"{what} was made by somebody else. Pass adopt=True to send our credentials into it all the same."
             )
@@ -375,14 +259,14 @@ def _refuse_unwanted_change(
             f"{what} is there already with another definition. {told(lines)} "
             "Choose another name, or if_exists='update' to change it."
         )
-    if adopt:
-        return
-    if existing.mark is None:
+    if there.author is Author.OTHERS and not adopt:
         raise AepDifferenceError(
             f"{what} was made by somebody else and is not as wanted. {told(lines)} Pass adopt=True to change it all the same."
         )
-    if not resource.written_by_us(existing):
+    if there.author is Author.HAND and not adopt:
         raise AepDifferenceError(
             f"{what} was edited by hand since we last wrote it. {told(lines)} "
             "Pass adopt=True to overwrite the edit, or put the edit into the definition."
         )
+    if there.frozen:
+        raise AepDifferenceError(f"{what} is not as wanted, and {resource.fixed_because}. {told(there.lines)}")

@@ -31,11 +31,11 @@ class Facts:
 
     def flow_spec(self) -> FlowSpec:
         """Return the specification of tabular flows."""
-        return self._once(("flow_spec",), lambda: find_flow_spec(self.client))
+        return self.once(("flow_spec",), lambda: find_flow_spec(self.client))
 
     def tenant(self) -> str:
         """Return the organisation's ``TENANT_ID``."""
-        return self._once(("tenant",), lambda: schema.tenant_id(self.client))
+        return self.once(("tenant",), lambda: schema.tenant_id(self.client))
 
     def datasets_are_readable(self) -> None:
         """
@@ -43,7 +43,7 @@ class Facts:
 
         :raises AepPermissionError: if datasets may not be read.
         """
-        self._once(("datasets",), lambda: self.client.get(f"{CATALOG}/dataSets", params={"limit": "1"}))
+        self.once(("datasets",), lambda: self.client.get(f"{CATALOG}/dataSets", params={"limit": "1"}))
 
     def mapping_sets_are_readable(self) -> None:
         """
@@ -52,7 +52,7 @@ class Facts:
         :raises AepPermissionError: if mapping sets may not be read.
         """
         one = {"limit": "1", "start": "0"}
-        self._once(("mapping_sets",), lambda: self.client.get(f"{DATA_PREP}/mappingSets", params=one))
+        self.once(("mapping_sets",), lambda: self.client.get(f"{DATA_PREP}/mappingSets", params=one))
 
     def source_lets_in(self, base_connection_id: str) -> None:
         """
@@ -60,21 +60,22 @@ class Facts:
 
         :raises AepConfigError: if it does not get in.
         """
-        self._once(("test", base_connection_id), lambda: connection.test_connection(self.client, base_connection_id))
+        self.once(("test", base_connection_id), lambda: connection.test_connection(self.client, base_connection_id))
 
     def tables(self, base_connection_id: str) -> list[str]:
         """Return the paths of the tables that the source system offers."""
-        return self._once(("tables", base_connection_id), lambda: connection.tables(self.client, base_connection_id))
+        return self.once(("tables", base_connection_id), lambda: connection.tables(self.client, base_connection_id))
 
     def resolved(self, kind: str, object_id: str) -> dict[str, Any]:
         """Return a class, field group or schema with all its fields in place."""
-        return self._once(("resolved", kind, object_id), lambda: schema.resolved(self.client, kind, object_id))
+        return self.once(("resolved", kind, object_id), lambda: schema.resolved(self.client, kind, object_id))
 
     def existing_schema(self, title_or_id: str) -> str:
         """Return the ``$id`` of a schema that a user named by title or by ``$id``."""
-        return self._once(("schema", title_or_id), lambda: schema.existing_schema(self.client, title_or_id))
+        return self.once(("schema", title_or_id), lambda: schema.existing_schema(self.client, title_or_id))
 
-    def _once(self, key: tuple[str, ...], ask: Callable[[], T]) -> T:
+    def once(self, key: tuple[str, ...], ask: Callable[[], T]) -> T:
+        """Return what ``ask`` answered the first time that it was asked for ``key``."""
         with self._lock:
             mine = key not in self._answers
             answer = self._answers.setdefault(key, Future())

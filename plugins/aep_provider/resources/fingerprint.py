@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _MARK = re.compile(r"\(airflow-aep sha256=([0-9a-f]{32})\)")
+_DECLARATION = re.compile(r"\(airflow-aep dataflow=([0-9a-f]{32})\)")
 _LONGEST_VALUE = 120
 
 
@@ -30,9 +31,43 @@ def read_mark(description: object) -> str | None:
     return found.group(1) if found else None
 
 
+def declared(description: str | None, digest: str) -> str:
+    """Return ``description`` with the digest of a dataflow's declaration at its end."""
+    text = _DECLARATION.sub("", description or "").strip()
+    return f"{text} (airflow-aep dataflow={digest})".lstrip()
+
+
+def read_declaration(description: object) -> str | None:
+    """Return the digest of the declaration that an object was made from, if it stands in ``description``."""
+    found = _DECLARATION.search(description) if isinstance(description, str) else None
+    return found.group(1) if found else None
+
+
 def differences(there: Any, wanted: Any, path: str = "") -> list[str]:
     """Return one line for each place in which two contents differ: ``"schedule.interval: 15 in AEP, 30 wanted"``."""
-    return list(_differences(there, wanted, path))
+    return [_printable(line) for line in _differences(there, wanted, path)]
+
+
+def missing(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield what of ``wanted`` is not there at all: the path of each, and what should stand at it."""
+    for key in sorted(wanted, key=str):
+        if key not in there:
+            yield (str(key),), wanted[key]
+        elif isinstance(there[key], Mapping) and isinstance(wanted[key], Mapping):
+            for path, value in missing(there[key], wanted[key]):
+                yield (str(key), *path), value
+
+
+def contradictions(there: Any, wanted: Any, path: str = "") -> list[str]:
+    """Return one line for each place in which both say something, and not the same."""
+    return [_printable(line) for line in _differences(_shared(there, wanted), _shared(wanted, there), path)]
+
+
+def _shared(one: Any, other: Any) -> Any:
+    """What stands at the places that the other has too."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return {key: _shared(value, other[key]) for key, value in one.items() if key in other}
+    return one
 
 
 def _differences(there: Any, wanted: Any, path: str) -> Iterator[str]:
@@ -50,6 +85,13 @@ def _differences(there: Any, wanted: Any, path: str) -> Iterator[str]:
             yield from _differences(left, right, f"{path}[{index}]")
     elif there != wanted:
         yield f"{path}: {_shown(there)} in AEP, {_shown(wanted)} wanted"
+
+
+def _printable(line: str) -> str:
+    """With escapes for what would break a log's lines, or looks like nothing."""
+    if line.isprintable():
+        return line
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
 
 
 def _shown(value: Any) -> str:

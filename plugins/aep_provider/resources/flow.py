@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aep_provider.errors import AepConfigError, AepDifferenceError, AepNotFoundError
 from aep_provider.resources import flow_service, mapping_set
 from aep_provider.resources.columns import check_delta_column
-from aep_provider.resources.ensure import Existing
+from aep_provider.resources.fingerprint import declared, differences, read_declaration
 from aep_provider.resources.flow_service import FlowServiceResource
 from aep_provider.resources.flow_spec import FlowSpec
 from aep_provider.resources.flow_state import FLOWS, FlowState, set_state
+from aep_provider.resources.resource import Existing
 from aep_provider.resources.schedule import ON_DEMAND_START, Frequency, check_schedule, check_start
 from aep_provider.resources.source_connection import SourceConnection
 from aep_provider.resources.target_connection import TargetConnection
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 COLLECTION = FLOWS
 START_MARGIN_SECONDS = 60
+_CHANGEABLE: Mapping[str, Any] = {"mapping": None, "options": None}
+AWAKE = 'state: "enabled" in AEP, "disabled" wanted'
+REDECLARED = "declaration: not the one that is recorded in AEP"
+"""Nothing that moves rows differs; what the flow was made from is noted anew."""
 _NEEDS_NEW_FLOW = (
     "AEP freezes it once a flow was made: that takes a new source connection, target connection and flow, so give the "
     "dataflow a new name"
@@ -38,8 +43,11 @@ class FlowDefinition:
     :param backfill: whether the first run takes all that is there already; None leaves it to AEP, which does.
     :param start_time: epoch seconds; None means a minute after the request is sent. An on-demand flow has none.
     :param delta_column: an on-demand flow is made without; its first run brings it.
-    :param partial_ingestion_percent: a run fails when as many percent of its rows are rejected.
+    :param partial_ingestion_percent: a run fails when as many percent of its rows are rejected; None leaves it to AEP.
     :param error_diagnostics: whether AEP keeps the rejected rows for 30 days.
+    :param declaration: digest of the document that declares the dataflow, kept in the description.
+    :param enabled: False for a flow that is there and rests.
+    :param says_all: whether that document names all columns and mappings, so that it need not be the one that is recorded.
     """
 
     name: str
@@ -55,21 +63,34 @@ class FlowDefinition:
     delta_column: str | None = None
     delta_format: str | None = None
     delta_timezone: str = "UTC"
-    partial_ingestion_percent: float = 5
+    partial_ingestion_percent: float | None = 5
     error_diagnostics: bool = True
     description: str | None = None
+    declaration: str | None = None
+    says_all: bool = False
+    enabled: bool = True
 
 
 class Flow(FlowServiceResource):
-    """A flow that should be there. Its start time is sent, never compared."""
+    """
+    A flow that should be there. Its start time is sent, never compared.
+
+    :param parts_are_known: whether source, target and mapping were just made or compared, so that they need no look.
+    """
 
     kind = "flow"
     collection = COLLECTION
     fixed_because = _NEEDS_NEW_FLOW
     enabled_by = "enable it with AepSetFlowStateOperator, or with if_exists='update'"
 
-    def __init__(self, client: AepClient, definition: FlowDefinition, spec: FlowSpec) -> None:
-        super().__init__(client, definition.name, definition.description)
+    def __init__(
+        self, client: AepClient, definition: FlowDefinition, spec: FlowSpec, *, parts_are_known: bool = False
+    ) -> None:
+        about = definition.description
+        super().__init__(
+            client, definition.name, declared(about, definition.declaration) if definition.declaration else about
+        )
+        self._parts_are_known = parts_are_known
         self._definition = definition
         self._spec = spec
         self._frequency, self._interval = check_schedule(
@@ -77,17 +98,63 @@ class Flow(FlowServiceResource):
         )
 
     def comparable(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        return _comparable(document)
+        return flow_content(document)
+
+    def check(self, *, new: bool = True) -> None:
+        """
+        Judge it by the JSON schemas that the flow specification carries, before anything is sent.
+
+        :param new: whether it is to be made.
+        :raises AepConfigError: with everything that is wrong in one message.
+        """
+        if new and not self._definition.enabled:
+            raise AepConfigError(
+                f"The flow {self.name!r} is not to be enabled, and AEP makes no other: leave enabled out until it is there."
+            )
+        self._spec.check(self.body())
 
     def create(self, description: str) -> tuple[str, str | None]:
-        self._spec.check(self.body())
-        self._check_parts()
+        self.check()
+        if not self._parts_are_known:
+            self._check_parts()
         return super().create(description)
 
-    def change(self, existing: Existing, description: str) -> str | None:
+    def differences(self, existing: Existing) -> list[str]:
+        """The delta column that an on-demand flow is held to came with its first run; until then there is none."""
+        held = held_delta(existing.document)
+        wanted = self._definition.delta_column
+        another = self._frequency is Frequency.ON_DEMAND and held is not None and held != wanted
+        lines = [f'delta column: "{held}" in AEP, "{wanted}" wanted'] if another else []
+        awake = [AWAKE] if self._is_awake(existing) else []
+        return [*super().differences(existing), *lines, *self._redeclared(existing), *awake]
+
+    def _existing(self, item: Mapping[str, Any]) -> Existing:
+        """What is to rest is not in the way because it does."""
+        existing = super()._existing(item)
+        return existing if self._definition.enabled else replace(existing, disabled=False)
+
+    def _is_awake(self, existing: Existing) -> bool:
+        return not self._definition.enabled and existing.document.get("state") == FlowState.ENABLED
+
+    def _redeclared(self, existing: Existing) -> list[str]:
+        declaration = self._definition.declaration
+        if not (declaration and existing.mark) or self._definition.says_all:
+            return []
+        if read_declaration(existing.description) == declaration:
+            return []
+        return [REDECLARED]
+
+    def frozen(self, existing: Existing) -> list[str]:
         """Mapping, interval and options of a recurring flow can be changed; nothing of a one-time flow can."""
+        if not self._frequency.recurs:
+            return [line for line in self.differences(existing) if line not in (REDECLARED, AWAKE)]
+        there, wanted = ({**content, **_CHANGEABLE} for content in (existing.content, self.content()))
+        for content in (there, wanted):
+            content["schedule"] = {**content["schedule"], "interval": None}
+        return differences(there, wanted)
+
+    def change(self, existing: Existing, description: str) -> str | None:
         wanted = self.content()
-        self._refuse_frozen(existing, wanted)
         document = flow_service.read(self.client, self.collection, existing.id)
         operations: list[dict[str, Any]] = [flow_service.described(existing, description)]
         if existing.content["mapping"] != wanted["mapping"]:
@@ -97,21 +164,17 @@ class Flow(FlowServiceResource):
         if existing.content["options"] != wanted["options"]:
             # A flow made by hand may have none yet, and adding replaces what is there.
             operations.append({"op": "add", "path": "/options", "value": self._options()})
-        return flow_service.patch(self.client, self.collection, existing.id, existing.etag, operations)
+        etag = flow_service.patch(self.client, self.collection, existing.id, existing.etag, operations)
+        if not self._is_awake(existing):
+            return etag
+        set_state(self.client, existing.id, FlowState.DISABLED)
+        return None
 
     def enable(self, existing: Existing) -> None:
         set_state(self.client, existing.id, FlowState.ENABLED)
 
-    def _refuse_frozen(self, existing: Existing, wanted: Mapping[str, Any]) -> None:
-        frozen = ["flowSpec", "source", "target", "copy"]
-        if not self._frequency.recurs:
-            frozen += ["mapping", "schedule", "options"]
-        schedules = [dict(content["schedule"], interval=None) for content in (existing.content, wanted)]
-        if any(existing.content[part] != wanted[part] for part in frozen) or schedules[0] != schedules[1]:
-            super().change(existing, "")
-
     def content(self) -> dict[str, Any]:
-        return _comparable(self._body(ON_DEMAND_START if self._frequency is Frequency.ON_DEMAND else 0))
+        return flow_content(self._body(ON_DEMAND_START if self._frequency is Frequency.ON_DEMAND else 0))
 
     def body(self) -> dict[str, Any]:
         return self._body(self._start_time())
@@ -145,11 +208,10 @@ class Flow(FlowServiceResource):
         return {"name": "Mapping", "params": params}
 
     def _options(self) -> dict[str, Any]:
-        """Both are always sent: AEP's own texts disagree about the defaults."""
-        return {
-            "errorDiagnosticsEnabled": self._definition.error_diagnostics,
-            "partialIngestionPercent": self._definition.partial_ingestion_percent,
-        }
+        """AEP's own texts disagree about the defaults."""
+        percent = self._definition.partial_ingestion_percent
+        told = {} if percent is None else {"partialIngestionPercent": _number(percent)}
+        return {"errorDiagnosticsEnabled": self._definition.error_diagnostics, **told}
 
     def _start_time(self) -> int:
         if self._frequency is Frequency.ON_DEMAND:
@@ -187,8 +249,21 @@ class Flow(FlowServiceResource):
             )
 
 
-def _comparable(document: Mapping[str, Any]) -> dict[str, Any]:
-    """AEP echoes what was sent, numbers and truth values perhaps as strings; transformations are found by name."""
+def held_delta(document: Mapping[str, Any]) -> str | None:
+    """Return the delta column that a flow is held to since its first run, or since it was made."""
+    for part in document.get("transformations") or []:
+        if part.get("name") == "Copy":
+            held = ((part.get("params") or {}).get("deltaColumn") or {}).get("name")
+            return held if isinstance(held, str) else None
+    return None
+
+
+def flow_content(document: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return what of a flow is compared.
+
+    AEP echoes what was sent, numbers and truth values perhaps as strings; transformations are found by name.
+    """
     by_name = {part.get("name"): part.get("params") or {} for part in document.get("transformations") or []}
     schedule = document.get("scheduleParams") or {}
     once = schedule.get("frequency") == "once"
@@ -199,7 +274,7 @@ def _comparable(document: Mapping[str, Any]) -> dict[str, Any]:
         "source": document.get("sourceConnectionIds"),
         "target": document.get("targetConnectionIds"),
         # The first on-demand run of a one-time flow makes AEP add the delta column by itself.
-        "copy": None if once else by_name.get("Copy"),
+        "copy": None if once else _copy(by_name.get("Copy")),
         "mapping": {"id": mapping.get("mappingId"), "version": _number(mapping.get("mappingVersion") or 0)},
         "schedule": {
             "frequency": _shape(schedule),
@@ -211,6 +286,12 @@ def _comparable(document: Mapping[str, Any]) -> dict[str, Any]:
             "partialIngestionPercent": _number(options.get("partialIngestionPercent")),
         },
     }
+
+
+def _copy(params: Any) -> Any:
+    """A delta column without time zone is read in UTC."""
+    delta = params.get("deltaColumn") if isinstance(params, Mapping) else None
+    return {**params, "deltaColumn": {"timezone": "UTC", **delta}} if isinstance(delta, Mapping) else params
 
 
 def _shape(schedule: Mapping[str, Any]) -> Any:
@@ -234,9 +315,9 @@ def _number(value: Any) -> Any:
         return value
     try:
         number = float(value)
-    except (TypeError, ValueError):
+        return int(number) if number.is_integer() else number
+    except (TypeError, ValueError, OverflowError):
         return value
-    return int(number) if number.is_integer() else number
 
 
 def _truth(value: Any) -> Any:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from aep_provider.errors import AepAnswerError, AepConfigError, AepInvalidRequestError, AepNotFoundError
-from aep_provider.platform.paging import flow_service_items, single
+from aep_provider.platform.paging import flow_service_items, identified, single
 from aep_provider.platform.services import FLOW_SERVICE
-from aep_provider.resources.ensure import Existing
 from aep_provider.resources.fingerprint import read_mark
 from aep_provider.resources.named import NamedResource
+from aep_provider.resources.resource import Document, Existing
+from aep_provider.resources.shapes import relied_on
+from aep_provider.verdict import milliseconds
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
@@ -54,7 +56,8 @@ def named(
 
 
 def _with_name(client: AepClient, collection: str, name: str, filters: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    return [item for item in flow_service_items(client, path_of(collection), filters) if item.get("name") == name]
+    items = flow_service_items(client, path_of(collection), filters)
+    return [relied_on(item, collection) for item in items if item.get("name") == name]
 
 
 def read(client: AepClient, collection: str, object_id: str) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def read(client: AepClient, collection: str, object_id: str) -> dict[str, Any]:
 
     :raises AepNotFoundError: if there is none of this id in the sandbox.
     """
-    return single(client.get(path_of(collection, object_id)).body)
+    return relied_on(identified(client.get(path_of(collection, object_id)).body), collection)
 
 
 def gone(kind: str, object_id: str, number: int | None = 1439) -> AepConfigError:
@@ -93,13 +96,21 @@ def create(client: AepClient, collection: str, body: Mapping[str, Any]) -> tuple
     :raises AepAnswerError: ambiguous, if the answer bears no id: the object may be there.
     """
     answer = client.post(path_of(collection), json=body)
+    created = made_by(answer.body, f"POST {path_of(collection)}: the answer to a creation")
+    return created["id"], _etag(created)
+
+
+def made_by(body: Any, answer: str) -> dict[str, Any]:
+    """
+    Return what an answer says was made: an item in a list, a bare id, or a whole object.
+
+    :param answer: what messages call it.
+    :raises AepAnswerError: ambiguous, if it bears no id: something may have been made.
+    """
     try:
-        created = single(answer.body)
+        return identified(body)
     except AepAnswerError:
-        created = {}
-    if not isinstance(created.get("id"), str):
-        raise AepAnswerError(f"POST {path_of(collection)}: the answer to a creation bears no id.", ambiguous=True)
-    return created["id"], created.get("etag")
+        raise AepAnswerError(f"{answer} bears no id.", ambiguous=True) from None
 
 
 def described(existing: Existing, description: str) -> dict[str, Any]:
@@ -116,7 +127,27 @@ def patch(
     :raises AepPreconditionError: if it was changed since ``etag`` was read.
     """
     answer = client.patch(path_of(collection, object_id), json=list(operations), etag=etag)
-    return single(answer.body).get("etag")
+    try:
+        return _etag(single(answer.body))
+    except AepAnswerError as error:
+        raise AepAnswerError(f"The answer to a change: {error}", ambiguous=True) from error
+
+
+def _etag(answer: Mapping[str, Any]) -> str | None:
+    """That of an object just written. It is no more than a hint, so one that is none is not told."""
+    etag = answer.get("etag")
+    return etag if isinstance(etag, str) and etag.isprintable() else None
+
+
+def rename(client: AepClient, collection: str, document: Mapping[str, Any], name: str) -> None:
+    """
+    Give an object another name.
+
+    :param document: the object as it was read.
+    :raises AepPreconditionError: if it was changed since.
+    """
+    operation = {"op": "replace", "path": "/name", "value": name}
+    patch(client, collection, str(document["id"]), document.get("etag"), [operation])
 
 
 def delete(client: AepClient, collection: str, object_id: str) -> bool:
@@ -131,7 +162,6 @@ def delete(client: AepClient, collection: str, object_id: str) -> bool:
 class FlowServiceResource(NamedResource):
     """An object of the Flow Service. Subclasses say what is sent, and what of an answer is compared."""
 
-    collection: str
     connection_spec: str | None = None
     """Narrows the look for it, where names alone may not be a filter."""
 
@@ -146,9 +176,15 @@ class FlowServiceResource(NamedResource):
     def content(self) -> Mapping[str, Any]:
         return self.comparable(self.body())
 
-    def find(self) -> list[Existing]:
-        found = named(self.client, self.collection, self.name, self.connection_spec)
-        return [self._existing(item) for item in found]
+    @classmethod
+    def listing(cls, client: AepClient) -> Iterator[Document]:
+        return (relied_on(item, cls.collection) for item in flow_service_items(client, path_of(cls.collection)))
+
+    def search(self) -> Iterable[Document]:
+        return named(self.client, self.collection, self.name, self.connection_spec)
+
+    def recognise(self, documents: Iterable[Document]) -> list[Existing]:
+        return [self._existing(item) for item in documents if item.get("name") == self.name]
 
     def create(self, description: str) -> tuple[str, str | None]:
         body = {"name": self.name, "description": description, **self.body()}
@@ -161,7 +197,8 @@ class FlowServiceResource(NamedResource):
             content=self.comparable(item),
             mark=read_mark(item.get("description")),
             etag=item.get("etag"),
-            created_at=item.get("createdAt") or 0,
+            created_at=milliseconds(item.get("createdAt")) or 0,
             description=item.get("description"),
             disabled=item.get("state") == "disabled",
+            document=item,
         )

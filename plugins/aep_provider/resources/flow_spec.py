@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft7Validator
-from jsonschema.exceptions import SchemaError
-
-from aep_provider.errors import AepAnswerError, AepConfigError
+from aep_provider.errors import AepConfigError
 from aep_provider.platform.paging import flow_service_items
 from aep_provider.resources import flow_service
 from aep_provider.resources.connectors import DATA_LAKE_SPEC_ID, TABULAR_FLOW_SPEC, Connector
+from aep_provider.resources.judging import violations
+from aep_provider.resources.shapes import relied_on
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
@@ -79,8 +78,7 @@ def find_flow_spec(client: AepClient, name: str = TABULAR_FLOW_SPEC, flow_spec_i
 
 
 def _flow_spec(item: Mapping[str, Any]) -> FlowSpec:
-    if not isinstance(item.get("id"), str):
-        raise AepAnswerError("GET /flowSpecs: a flow specification bears no id.")
+    relied_on(item, "flowSpecs")
     return FlowSpec(item["id"], str(item.get("name")), str(item.get("version") or "1.0"), item)
 
 
@@ -89,10 +87,6 @@ def _violations(spec: object, value: object, where: str) -> Iterator[str]:
     schema = spec.get("spec") if isinstance(spec, Mapping) else None
     if not isinstance(schema, Mapping):
         return
-    try:
-        Draft7Validator.check_schema(schema)
-    except SchemaError as error:
-        raise AepAnswerError(f"GET /flowSpecs: the JSON schema for {where} is not valid: {error.message}") from error
-    for violation in Draft7Validator(schema).iter_errors(value):
+    for violation in violations(schema, value, where):
         path = ".".join([where, *map(str, violation.absolute_path)])
         yield f"{path}: {violation.message[:300]}"

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aep_provider.errors import AepConfigError, AepNotFoundError
+from aep_provider.errors import AepConfigError, AepInvalidRequestError, AepNotFoundError
 from aep_provider.platform.paging import flow_service_items
 from aep_provider.resources import connection, flow, flow_service
 from aep_provider.resources.ensure import Memory, NoMemory
+from aep_provider.resources.shapes import relied_on
 from aep_provider.resources.source_connection import SourceConnection
 from aep_provider.resources.target_connection import TargetConnection
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
 
 log = logging.getLogger(__name__)
+
+_IN_USE = 1418
 
 
 @dataclass
@@ -65,8 +68,14 @@ def delete_flow(
             for one in ids:
                 if any(_flows_of(client, resource.collection, one)):
                     done.left.append((resource.kind, one))
-                else:
+                    continue
+                try:
                     _delete(client, done, resource.kind, resource.collection, one)
+                except AepInvalidRequestError as error:
+                    # A flow that uses it may be too new for lists to show it.
+                    if error.number != _IN_USE:
+                        raise
+                    done.left.append((resource.kind, one))
     for base in bases:
         _delete(client, done, connection.BaseConnection.kind, connection.COLLECTION, base)
     return done
@@ -102,7 +111,7 @@ def _flows_of(client: AepClient, collection: str, connection_id: str) -> Iterato
     member = "sourceConnectionIds" if collection == SourceConnection.collection else "targetConnectionIds"
     filters = [("property", f"{member}[]=={connection_id}")]
     for item in flow_service_items(client, flow_service.path_of(flow.COLLECTION), filters):
-        if connection_id in (item.get(member) or []):
+        if connection_id in (relied_on(item, flow.COLLECTION).get(member) or []):
             yield str(item["id"])
 
 
@@ -110,7 +119,8 @@ def _refuse_shared(client: AepClient, base: str, going: set[str]) -> None:
     """AEP refuses to delete a base connection in use (1418); said before anything is gone."""
     filters = [("property", f"baseConnectionId=={base}")]
     users = flow_service_items(client, flow_service.path_of(SourceConnection.collection), filters)
-    others = {flow_id for item in users for flow_id in _flows_of(client, SourceConnection.collection, str(item["id"]))}
+    ids = [str(relied_on(item, SourceConnection.collection)["id"]) for item in users]
+    others = {flow_id for one in ids for flow_id in _flows_of(client, SourceConnection.collection, one)}
     if others - going:
         raise AepConfigError(
             f"The base connection {base} is used by {len(others - going)} other flows, for example "

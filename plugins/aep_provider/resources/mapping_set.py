@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from aep_provider.errors import AepAnswerError, AepConfigError
 from aep_provider.platform.paging import data_prep_sets
 from aep_provider.platform.services import DATA_PREP
-from aep_provider.resources.ensure import Existing, Resource
+from aep_provider.platform.wire import is_id
 from aep_provider.resources.fingerprint import fingerprint
 from aep_provider.resources.mapping import NormalMapping, normal_mapping, normal_mappings
+from aep_provider.resources.resource import Document, Existing, Resource
+from aep_provider.resources.shapes import relied_on
+from aep_provider.verdict import milliseconds
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
@@ -28,6 +31,7 @@ class MappingSet(Resource):
     """
 
     kind = "mapping set"
+    collection = "mappingSets"
 
     def __init__(self, client: AepClient, *, schema_id: str, mappings: Sequence[object]) -> None:
         self._client = client
@@ -49,20 +53,29 @@ class MappingSet(Resource):
             "mappings": self._mappings,
         }
 
-    def find(self) -> list[Existing]:
-        wanted, name = self.content(), self.name
-        found = []
-        for item in data_prep_sets(self._client, {"name": name}):
-            if item.get("name") == name:
-                existing = _existing(item if item.get("mappings") else read(self._client, str(item["id"])), name)
-                if existing.content == wanted:
-                    found.append(existing)
-        return found
+    @classmethod
+    def listing(cls, client: AepClient) -> Iterator[Document]:
+        return (relied_on(item, cls.collection) for item in data_prep_sets(client))
+
+    def search(self) -> Iterable[Document]:
+        return data_prep_sets(self._client, {"name": self.name})
+
+    def recognise(self, documents: Iterable[Document]) -> list[Existing]:
+        """A list may leave out the mappings, so sets of the name are read."""
+        named = [item for item in documents if item.get("name") == self.name]
+        found = (self.existing(item) for item in named)
+        return [one for one in found if one.content == self.content()]
+
+    def existing(self, document: Document) -> Existing:
+        """Return a set in the comparable form, whatever it is called."""
+        relied_on(document, self.collection)
+        told = document if document.get("mappings") else read(self._client, str(document["id"]))
+        return _existing(told, self.name)
 
     def create(self, description: str) -> tuple[str, str | None]:  # noqa: ARG002  a mapping set has no description
         self._validate()
         answer = self._client.post(COLLECTION, json=self.body())
-        if not (isinstance(answer.body, dict) and isinstance(answer.body.get("id"), str)):
+        if not (isinstance(answer.body, dict) and is_id(answer.body.get("id"))):
             raise AepAnswerError(f"POST {COLLECTION}: the answer to a creation bears no id.", ambiguous=True)
         return answer.body["id"], None
 
@@ -70,8 +83,10 @@ class MappingSet(Resource):
         """Let AEP judge each mapping first: a mapping set cannot be deleted again."""
         answer = self._client.post(f"{COLLECTION}/validate", json=self.body())
         judged = answer.body.get("validationResponse") if isinstance(answer.body, dict) else None
+        if not isinstance(judged, list):
+            raise AepAnswerError(f"POST {COLLECTION}/validate: the answer bears no validationResponse.")
         refused = []
-        for mapping, judgement in zip(self._mappings, judged or [], strict=False):
+        for mapping, judgement in zip(self._mappings, judged, strict=False):
             if isinstance(judgement, Mapping) and judgement.get("status") == "FAILED":
                 refused.append(f"{mapping['source']!r} to {mapping['destination']!r}: {_said(judgement.get('errors'))}")
         if refused:
@@ -80,16 +95,18 @@ class MappingSet(Resource):
             )
 
 
-def read(client: AepClient, mapping_set_id: str) -> dict[str, Any]:
+def read(client: AepClient, mapping_set_id: str, version: int | None = None) -> dict[str, Any]:
     """
     Return one mapping set in AEP's form.
 
+    :param version: the newest by default.
     :raises AepNotFoundError: if there is none of this id in the sandbox.
     """
-    body = client.get(f"{COLLECTION}/{quote(mapping_set_id, safe='')}").body
-    if not isinstance(body, dict):
-        raise AepAnswerError(f"GET {COLLECTION}: the answer is no object.")
-    return body
+    params = None if version is None else {"version": str(version)}
+    body = client.get(f"{COLLECTION}/{quote(mapping_set_id, safe='')}", params=params).body
+    if not (isinstance(body, dict) and is_id(body.get("id"))):
+        raise AepAnswerError(f"GET {COLLECTION}: the answer is no mapping set.")
+    return relied_on(body, MappingSet.collection)
 
 
 def schema_of(document: Mapping[str, Any]) -> str | None:
@@ -109,8 +126,9 @@ def _existing(document: Mapping[str, Any], name: str) -> Existing:
         id=str(document["id"]),
         name=name,
         content=content,
-        mark=name.rsplit(" ", 1)[-1],
-        created_at=document.get("createdDate") or 0,
+        mark=name.rsplit(" ", 1)[-1] if document.get("name") == name else None,
+        created_at=milliseconds(document.get("createdDate")) or 0,
+        document=document,
     )
 
 

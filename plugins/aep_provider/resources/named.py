@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aep_provider.resources.ensure import Resource
 from aep_provider.resources.names import check_name
+from aep_provider.resources.resource import Resource
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient

@@ -36,15 +36,6 @@ def runnable_flow(client: AepClient, flow_id: str, delta_column: str | None, pat
     return document
 
 
-def held_delta(document: Mapping[str, Any]) -> str | None:
-    """Return the delta column that the flow is held to since its first run."""
-    for part in document.get("transformations") or []:
-        if part.get("name") == "Copy":
-            held = ((part.get("params") or {}).get("deltaColumn") or {}).get("name")
-            return held if isinstance(held, str) else None
-    return None
-
-
 def _check(document: Mapping[str, Any], wanted: str | None, patience: Patience) -> None:
     named = f"The flow {str(document.get('name'))!r} ({document.get('id')})"
     if document.get("state") == "disabled":
@@ -65,7 +56,7 @@ def _check(document: Mapping[str, Any], wanted: str | None, patience: Patience) 
             f"{named} is a one_time flow that only begins: AEP will load the whole table by itself, and the rows of "
             "the window would come twice. Make the flow with frequency on_demand."
         )
-    held = held_delta(document)
+    held = flow.held_delta(document)
     if held and wanted and held != wanted:
         raise AepConfigError(
             f"{named} goes by the delta column {held!r} since its first run, not by {wanted!r} (AEP would answer 1382): "

@@ -19,6 +19,8 @@ MASK: Final = "…"
 """Stands where a value stood."""
 
 _LONGEST_MESSAGE: Final = 5000
+_LONGEST_NAME: Final = 500
+"""Longer ones are no names of columns, and may be left out like values."""
 _MOST_VALUES: Final = 20_000
 _PATH: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.:/\[\]-]{0,199}", re.ASCII)
 _SEGMENT: Final = re.compile(r"[^./\[\]]+")
@@ -57,7 +59,7 @@ class Redactor:
 
     def keep(self, names: Iterable[str]) -> None:
         """Let these names stay."""
-        self._names.update(filter(None, map(_plain, names)))
+        self._names.update(filter(None, (_plain(name) for name in names if len(name) <= _LONGEST_NAME)))
         longest_first = sorted(self._names, key=lambda name: (-len(name), name))
         words = "|".join(map(re.escape, longest_first))
         self._kept = re.compile(rf"{_AEP_CODE.pattern}|(?<!\w)(?:{words})(?!\w)" if words else _AEP_CODE.pattern)

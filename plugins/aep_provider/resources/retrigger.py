@@ -6,12 +6,11 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from aep_provider.errors import AepAnswerError, AepConfigError, AepDuplicateError, AepError
-from aep_provider.platform.paging import single
+from aep_provider.errors import AepConfigError, AepDuplicateError, AepError
 from aep_provider.resources import flow_service
 from aep_provider.resources.ensure import Memory, NoMemory, Patience
 from aep_provider.resources.run import COLLECTION, read_run, runs_of, window_of
-from aep_provider.verdict import RunState, judge
+from aep_provider.verdict import RunState, judge, milliseconds
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
@@ -52,7 +51,8 @@ def retrigger(
         memory.remember({"run": run_id, "at": at})
         try:
             answer = client.post(flow_service.path_of(COLLECTION, run_id, "action"), params={"op": "re-trigger"})
-            new: str | None = _new_id(answer.body)
+            made = flow_service.made_by(answer.body, "The answer to starting a run again")
+            new: str | None = made["id"]
         except AepError as error:
             if not error.ambiguous:
                 # Nothing was started, so the next try need not look for it.
@@ -67,13 +67,6 @@ def retrigger(
             memory.remember({"run": run_id, "at": at, "new": new})
             return new, True
     raise AssertionError("the last attempt returns or raises")
-
-
-def _new_id(body: Any) -> str:
-    new = single(body).get("id")
-    if not isinstance(new, str):
-        raise AepAnswerError("The answer to starting a run again bears no id.", ambiguous=True)
-    return new
 
 
 def _refuse_what_needs_none(run: Mapping[str, Any]) -> None:
@@ -98,20 +91,25 @@ def _look(client: AepClient, run_id: str, at: float, patience: Patience, lost: f
     while True:
         last = patience.now() >= deadline
         # The run that is done again may itself be but seconds old, and have failed twins that are older.
-        since = max(int(at * 1000) - CLOCK_SKEW_MS, original.get("createdAt") or 0)
+        since = max(int(at * 1000) - CLOCK_SKEW_MS, _made_at(original))
         later = [
             run
             for run in runs_of(client, flow_id)
-            if run.get("id") != run_id and (run.get("createdAt") or 0) >= since and window_of(run) in (window, None)
+            if run["id"] != run_id and _made_at(run) >= since and window_of(run) in (window, None)
         ]
         if later and all(window_of(run) == window for run in later) and window is not None:
-            return str(min(later, key=lambda run: (run.get("createdAt") or 0, str(run.get("id"))))["id"])
+            return str(min(later, key=lambda run: (_made_at(run), str(run["id"])))["id"])
         if later and last:
             raise AepDuplicateError(
                 f"Whether run {run_id} was started again cannot be told: runs do not say their window, and "
-                f"{', '.join(str(run.get('id')) for run in later)} came after. Look at them in AEP, and start the run again "
+                f"{', '.join(str(run['id']) for run in later)} came after. Look at them in AEP, and start the run again "
                 "by hand if none of them is it."
             )
         if last:
             return None
         patience.sleep(min(patience.look_every_seconds, max(0.0, deadline - patience.now())))
+
+
+def _made_at(run: Mapping[str, Any]) -> int:
+    """Epoch milliseconds; 0 where the run does not tell."""
+    return milliseconds(run.get("createdAt")) or 0

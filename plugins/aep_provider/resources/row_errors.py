@@ -17,7 +17,7 @@ from aep_provider.errors import AepAnswerError, AepNotFoundError, one_line
 from aep_provider.platform.services import DATA_ACCESS
 from aep_provider.platform.wire import rebased
 from aep_provider.resources.redaction import Redactor
-from aep_provider.verdict import activities_of
+from aep_provider.verdict import activities_of, mapping
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
@@ -27,6 +27,9 @@ _LONGEST_LINK: Final = 2000
 _LONGEST_LINE: Final = 1_000_000
 _LONGEST_ARRAY: Final = 20_000_000
 """Characters of a file that is read as one document."""
+_MOST_SKIPPED: Final = 100_000
+"""After so many lines that are no rows the file is given up."""
+_MOST_COLUMNS: Final = 20_000
 _MOST_ERRORS: Final = 50
 _MOST_REASONS: Final = 5
 _REASON: Final = 300
@@ -96,9 +99,9 @@ def read_row_errors(
 
 def _links(run: Mapping[str, Any]) -> Iterator[str]:
     """The samples first: they are shorter than the files with all rejected rows."""
-    for part in (*activities_of(run), _mapping(run.get("metrics"))):
-        extensions = _mapping(_mapping(part.get("statusSummary")).get("extensions"))
-        manifest = _mapping(extensions.get("manifest"))
+    for part in (*activities_of(run), mapping(run.get("metrics"))):
+        extensions = mapping(mapping(part.get("statusSummary")).get("extensions"))
+        manifest = mapping(extensions.get("manifest"))
         for name in ("sampleErrors", "failedRecords"):
             if isinstance(manifest.get(name), str) and manifest[name]:
                 yield manifest[name]
@@ -114,7 +117,7 @@ def _read(client: AepClient, link: str, rows: int, show_values: bool) -> RowErro
     found: list[RejectedRow] = []
     skipped = 0
     for document in _documents(text):
-        if len(found) >= rows:
+        if len(found) >= rows or skipped >= _MOST_SKIPPED:
             break
         row = _rejected_row(document, show_values) if isinstance(document, dict) and document else None
         if row:
@@ -140,7 +143,7 @@ def _listed(text: str) -> list[str] | None:
     entries = document.get("data") if isinstance(document, dict) else None
     if not isinstance(document, dict) or not isinstance(entries, list):
         return None
-    links = [_mapping(_mapping(_mapping(entry).get("_links")).get("self")).get("href") for entry in entries]
+    links = [mapping(mapping(mapping(entry).get("_links")).get("self")).get("href") for entry in entries]
     files = [link for link in links if isinstance(link, str) and link]
     return files if files or "_page" in document else None
 
@@ -212,11 +215,15 @@ class _Told:
 
 
 def _rejected_row(document: dict[str, Any], show_values: bool) -> RejectedRow | None:
-    """None for what is nested deeper than any row."""
+    """None for what is nested deeper than any row, or has more columns."""
+    if len(document) > _MOST_COLUMNS:
+        return None
     try:
         errors, row, values = _parted(document)
         shown = _values(row) if show_values else None
     except RecursionError:
+        return None
+    if len(row) > _MOST_COLUMNS:
         return None
     names = list(row)
     looked_at = errors[:_MOST_ERRORS]
@@ -378,7 +385,3 @@ def _scalars(parts: list[Any]) -> Iterator[str]:
                 left.append((inner, depth + 1))
         elif isinstance(part, bool):
             yield str(part)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

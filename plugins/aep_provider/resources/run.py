@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from aep_provider.platform.paging import flow_service_items, single
+from aep_provider.platform.paging import flow_service_items, identified
 from aep_provider.resources import flow_service
-from aep_provider.verdict import milliseconds
+from aep_provider.resources.shapes import relied_on
+from aep_provider.verdict import activities_of, mapping, milliseconds
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
@@ -17,7 +18,8 @@ COLLECTION = "runs"
 
 def runs_of(client: AepClient, flow_id: str) -> list[dict[str, Any]]:
     """Return all runs of a flow. A flow that was just made has none, and that is no failure."""
-    return list(flow_service_items(client, flow_service.path_of(COLLECTION), of_flow(flow_id)))
+    runs = flow_service_items(client, flow_service.path_of(COLLECTION), of_flow(flow_id))
+    return [relied_on(run, COLLECTION) for run in runs]
 
 
 def read_run(client: AepClient, run_id: str) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def read_run(client: AepClient, run_id: str) -> dict[str, Any]:
 
     :raises AepNotFoundError: if there is none of this id (yet).
     """
-    return single(client.get(flow_service.path_of(COLLECTION, run_id)).body)
+    return identified(client.get(flow_service.path_of(COLLECTION, run_id)).body)
 
 
 def of_flow(flow_id: str) -> list[tuple[str, str]]:
@@ -95,12 +97,12 @@ def window_of(run: Mapping[str, Any]) -> tuple[int, int] | None:
 
     On-demand runs echo it in ``params`` (seconds, perhaps as text); others tell it once rows were copied.
     """
-    params = run.get("params") or {}
+    params = mapping(run.get("params"))
     window = _moments(params.get("windowStartTime"), params.get("windowEndTime"))
     if window:
         return window
-    for activity in run.get("activities") or run.get("activites") or []:
-        extensions = (activity.get("durationSummary") or {}).get("extensions") or {}
+    for activity in activities_of(run):
+        extensions = mapping(mapping(activity.get("durationSummary")).get("extensions"))
         window = _moments(extensions.get("windowStart"), extensions.get("windowEnd"))
         if window:
             return window

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aep_provider.platform.paging import flow_service_items
 from aep_provider.resources import flow_service
 from aep_provider.resources.run import COLLECTION, of_flow, window_of
+from aep_provider.resources.shapes import relied_on
 from aep_provider.resources.window import Edges, Window, merged, windows_from
 from aep_provider.verdict import RunState, Verdict, judge, milliseconds
 
@@ -121,7 +122,7 @@ def read_history(
     settled = _Settled() if whole else _Settled.read(ledger, flow_id)
     recent: list[PastRun] = []
     for document in flow_service_items(client, flow_service.path_of(COLLECTION), of_flow(flow_id)):
-        run = _past_run(document, ledger, edges)
+        run = _past_run(relied_on(document, COLLECTION), ledger, edges)
         if not whole and (not run.created_at or (recent and run.created_at > recent[-1].created_at)):
             log.info("The runs of flow %s are not listed with the newest first: reading all of them", flow_id)
             return read_history(

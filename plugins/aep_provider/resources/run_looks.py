@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aep_provider.errors import AepError, AepInvalidRequestError, AepNotFoundError
-from aep_provider.platform.paging import FlowPages, single
+from aep_provider.platform.paging import FlowPages, identified
 from aep_provider.resources import flow_service
 from aep_provider.resources.flow_state import FLOWS
 from aep_provider.resources.run import COLLECTION, ReadBack, first_since, of_flow
+from aep_provider.resources.shapes import relied_on
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepAsyncClient, AepClient
@@ -139,7 +140,7 @@ def run_by_id(run_id: str) -> Looking[Document | None]:
         body = yield Ask(flow_service.path_of(COLLECTION, run_id))
     except AepNotFoundError:
         return None
-    return single(body)
+    return identified(body)
 
 
 def flows_by_id(ids: Sequence[str], filters: Filters) -> Looking[dict[str, Document | None]]:
@@ -150,7 +151,7 @@ def flows_by_id(ids: Sequence[str], filters: Filters) -> Looking[dict[str, Docum
         body = yield Ask(flow_service.path_of(FLOWS, ids[0]))
     except AepNotFoundError:
         return {ids[0]: None}
-    return {ids[0]: single(body)}
+    return {ids[0]: identified(body)}
 
 
 def first_runs(since: Mapping[str, int], filters: Filters) -> Looking[dict[str, Document | None]]:
@@ -171,7 +172,7 @@ def first_runs(since: Mapping[str, int], filters: Filters) -> Looking[dict[str, 
                 raise
             filters.give_up(str(error))
             return {}
-        page = pages.items(body)
+        page = [relied_on(run, COLLECTION) for run in pages.items(body)]
         if len(flows) > 1 and any(run.get("flowId") not in since for run in page):
             filters.give_up("it changes nothing")
             return {}
@@ -192,6 +193,7 @@ def _listed(collection: str, ids: Sequence[str], filters: Filters) -> Looking[di
             filters.give_up(str(error))
             return {}
         for document in pages.items(body):
+            relied_on(document, collection)
             if document.get("id") not in ids:
                 filters.give_up("it changes nothing")
                 return {}

@@ -19,7 +19,7 @@ from aep_provider.resources.flow_state import FLOWS
 from aep_provider.resources.row_errors import RejectedRow, RowErrors, read_row_errors
 from aep_provider.resources.run import COLLECTION, window_of
 from aep_provider.resources.run_causes import Advice, advice
-from aep_provider.verdict import RunError, Verdict, activities_of, errors_of, judge, milliseconds
+from aep_provider.verdict import RunError, Verdict, activities_of, errors_of, judge, mapping, milliseconds
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
@@ -129,7 +129,7 @@ def read_report(
         flow_id=str(flow_id) if flow_id else None,
         flow_name=_text((flow or {}).get("name")) or None,
         verdict=verdict,
-        window=_window(document),
+        window=window_of(document),
         activities=[_activity(one, number) for number, one in enumerate(activities_of(document), 1)],
         errors=_errors(document),
         rejected=reading.rows(document, verdict.rows_rejected, sample_rows, show_values),
@@ -178,20 +178,11 @@ class _Reading:
 # --- What a document tells ---
 
 
-def _window(document: Mapping[str, Any]) -> tuple[int, int] | None:
-    """As :func:`window_of`, of a document that may be of any form."""
-    activities = [
-        {"durationSummary": {"extensions": _mapping(_mapping(one.get("durationSummary")).get("extensions"))}}
-        for one in activities_of(document)
-    ]
-    return window_of({"params": _mapping(document.get("params")), "activities": activities})
-
-
 def _activity(told: Mapping[str, Any], number: int) -> Activity:
-    times = _mapping(told.get("durationSummary"))
+    times = mapping(told.get("durationSummary"))
     return Activity(
         name=_text(told.get("name")) or _text(told.get("id")) or f"activity {number}",
-        status=_text(_mapping(told.get("statusSummary")).get("status")),
+        status=_text(mapping(told.get("statusSummary")).get("status")),
         started_at=milliseconds(times.get("startedAtUTC")),
         completed_at=milliseconds(times.get("completedAtUTC")),
     )
@@ -199,7 +190,7 @@ def _activity(told: Mapping[str, Any], number: int) -> Activity:
 
 def _errors(document: Mapping[str, Any]) -> list[ToldError]:
     """Every error once, with the activity that tells it."""
-    parts = [("", _mapping(document.get("metrics")))]
+    parts = [("", mapping(document.get("metrics")))]
     parts += [(_activity(one, number).name, one) for number, one in enumerate(activities_of(document), 1)]
     told = [(where, error) for where, part in parts for error in _errors_of(part)]
     # The code of a failed copy comes with words that say no more than the code; the reason stands beside it.
@@ -215,16 +206,12 @@ def _errors(document: Mapping[str, Any]) -> list[ToldError]:
 def _errors_of(part: Mapping[str, Any]) -> Iterator[RunError]:
     """The errors of a part, and what its counts and its copy add about the reason."""
     yield from errors_of(part)
-    records = _mapping(part.get("recordSummary"))
+    records = mapping(part.get("recordSummary"))
     for name in ("failedInfo", "skippedInfo"):
         yield from errors_of({"statusSummary": {"errors": records.get(name)}})
-    detail = _mapping(_mapping(part.get("statusSummary")).get("extensions")).get("errorDetail")
+    detail = mapping(mapping(part.get("statusSummary")).get("extensions")).get("errorDetail")
     if detail and isinstance(detail, str):
         yield RunError("", one_line(detail, _MESSAGE))
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _text(value: object) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -12,11 +14,14 @@ from aep_provider.errors import AepAnswerError, AepConfigError, AepConflictError
 from aep_provider.errors import AepInvalidRequestError as Refused
 from aep_provider.platform.paging import registry_results
 from aep_provider.platform.services import SCHEMA_REGISTRY
-from aep_provider.resources.ensure import Existing
-from aep_provider.resources.fingerprint import read_mark
+from aep_provider.platform.wire import is_id
+from aep_provider.resources.fingerprint import contradictions, fingerprint, marked, missing, read_mark
 from aep_provider.resources.named import NamedResource
 from aep_provider.resources.names import nearest
+from aep_provider.resources.resource import Document, Existing
+from aep_provider.resources.shapes import relied_on
 from aep_provider.resources.xdm import DerivedFields
+from aep_provider.verdict import milliseconds
 
 if TYPE_CHECKING:
     from aep_provider.platform.client import AepClient
@@ -29,6 +34,7 @@ _KINDS_IN_IDS = frozenset({"schemas", "fieldgroups", "mixins"})
 _TENANT_ID = re.compile(r"https://ns\.adobe\.com/[^/]+/(schemas|classes|mixins|fieldgroups)/[0-9a-f]+")
 _ONE_OF = {"classes": "class", "fieldgroups": "field group", "schemas": "schema"}
 _AS_WRITTEN = {"Accept": "application/vnd.adobe.xed+json; version=1"}
+_WHOLE_LIST = "application/vnd.adobe.xed+json"
 _RESOLVED = {"Accept": "application/vnd.adobe.xed-full+json; version=1"}
 
 
@@ -78,11 +84,11 @@ def existing_schema(client: AepClient, title_or_id: str) -> str:
             raise AepConfigError(f"There is no schema {title_or_id!r} in the sandbox: check its $id.") from None
     for entry in registry_results(client, "/tenant/schemas", _by_title(title_or_id)):
         if entry.get("title") == title_or_id:
-            return str(entry["$id"])
+            return str(relied_on(entry, Schema.collection)["$id"])
     # The title of somebody else's schema may hold what filters cannot carry, such as a comma.
     known = {}
     for entry in registry_results(client, "/tenant/schemas", {"orderby": "title"}):
-        known[str(entry.get("title"))] = str(entry["$id"])
+        known[str(entry.get("title"))] = str(relied_on(entry, Schema.collection)["$id"])
     if title_or_id in known:
         return known[title_or_id]
     raise AepConfigError(
@@ -93,7 +99,8 @@ def existing_schema(client: AepClient, title_or_id: str) -> str:
 class _RegistryResource(NamedResource):
     """What schemas and field groups have in common: a title that is unique over both of them."""
 
-    collection: str
+    key = "title"
+    id_key = "$id"
     kinds_in_ids: frozenset[str]
     """What stands in the ``$id`` of its own kind."""
 
@@ -106,10 +113,40 @@ class _RegistryResource(NamedResource):
     def content(self) -> dict[str, Any]:
         return self.comparable(self.body())
 
-    def find(self) -> list[Existing]:
-        found = registry_results(self.client, f"/{self.collection}", _by_title(self.name))
-        ids = [str(entry["$id"]) for entry in found if entry.get("title") == self.name]
-        return [self._existing(_look_up(self.client, self.collection, one, _AS_WRITTEN)) for one in ids]
+    @classmethod
+    def listing(cls, client: AepClient) -> Iterator[Document]:
+        found = registry_results(client, f"/{cls.collection}", {"orderby": "title"}, accept=_WHOLE_LIST)
+        return (relied_on(each, cls.collection) for each in found)
+
+    def search(self) -> Iterable[Document]:
+        return registry_results(self.client, f"/{self.collection}", _by_title(self.name))
+
+    def recognise(self, documents: Iterable[Document]) -> list[Existing]:
+        """A list may tell of each no more than its title; those are looked up."""
+        named = [relied_on(each, self.collection) for each in documents if each.get("title") == self.name]
+        return [self._existing(each if "allOf" in each else self._looked_up(str(each["$id"]))) for each in named]
+
+    def frozen(self, existing: Existing) -> list[str]:
+        """What is there stays, for datasets hold rows of it; what is missing can be added."""
+        return contradictions(existing.content, self.content())
+
+    def change(self, existing: Existing, description: str) -> str | None:
+        """Add what is missing. The mark is that of all that is there then."""
+        there = self._looked_up(existing.id)
+        operations, after = self.additions(there)
+        described = marked(description, fingerprint(self.comparable(after)))
+        operation = "replace" if there.get("description") is not None else "add"
+        operations.append({"op": operation, "path": "/description", "value": described})
+        path = f"{SCHEMA_REGISTRY}/{self.collection}/{quote(existing.id, safe='')}"
+        self.client.patch(path, json=operations, headers={"Accept": "application/json"})
+        return None
+
+    def additions(self, there: Document) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Return the operations that add what is missing, and the document that comes of them."""
+        raise NotImplementedError
+
+    def _looked_up(self, object_id: str) -> dict[str, Any]:
+        return relied_on(_look_up(self.client, self.collection, object_id, _AS_WRITTEN), self.collection)
 
     def create(self, description: str) -> tuple[str, str | None]:
         try:
@@ -121,7 +158,7 @@ class _RegistryResource(NamedResource):
         except Refused as error:
             self._explain_taken_title(error)
             raise
-        if not (isinstance(answer.body, dict) and isinstance(answer.body.get("$id"), str)):
+        if not (isinstance(answer.body, dict) and is_id(answer.body.get("$id"))):
             raise AepAnswerError(f"POST {self.collection}: the answer to a creation bears no $id.", ambiguous=True)
         return answer.body["$id"], None
 
@@ -147,8 +184,9 @@ class _RegistryResource(NamedResource):
             name=self.name,
             content=self.comparable(document),
             mark=read_mark(document.get("description")),
-            created_at=registry.get("repo:createdDate") or 0,
+            created_at=milliseconds(registry.get("repo:createdDate")) or 0,
             description=document.get("description"),
+            document=document,
         )
 
 
@@ -158,7 +196,7 @@ class DerivedFieldGroup(_RegistryResource):
     kind = "field group"
     collection = "tenant/fieldgroups"
     kinds_in_ids = frozenset({"fieldgroups", "mixins"})
-    fixed_because = "fields of a schema in use cannot be changed or taken away: choose another title for the schema"
+    fixed_because = "a field that is there cannot change its type: choose another title for the schema"
 
     def __init__(
         self, client: AepClient, *, title: str, class_id: str, fields: DerivedFields, description: str | None = None
@@ -186,6 +224,36 @@ class DerivedFieldGroup(_RegistryResource):
             "fields": {name: _type_only(node) for name, node in properties.items()},
         }
 
+    def differences(self, existing: Existing) -> list[str]:
+        """Fields that are no longer wanted stay; nothing is said about them."""
+        return [
+            *contradictions(existing.content, self.content()),
+            *(f"{path}: missing in AEP, {json.dumps(value)} wanted" for path, value in self._missing(existing.content)),
+        ]
+
+    def _missing(self, content: Mapping[str, Any]) -> list[tuple[str, Any]]:
+        return [(".".join(path), value) for path, value in missing(content["fields"], self.content()["fields"])]
+
+    def additions(self, there: Document) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        after = copy.deepcopy(dict(there))
+        after["definitions"] = after.get("definitions") or {"columns": {"properties": {}}}
+        name = next(iter(after["definitions"]))
+        operations = []
+        for path, _ in missing(self.comparable(there)["fields"], self.content()["fields"]):
+            steps = ["definitions", name]
+            node, wanted = after["definitions"][name], {"properties": self._fields.properties()}
+            for step in path:
+                steps += ["properties", step]
+                parent = node.setdefault("properties", {}) if isinstance(node, dict) else None
+                if not isinstance(parent, dict) or "properties" not in wanted:
+                    raise AepAnswerError(
+                        f"The field group {self.name!r} cannot be extended: {'.'.join(path)} in AEP is not of its form."
+                    )
+                wanted = wanted["properties"][step]
+                node = parent.setdefault(step, wanted)
+            operations.append({"op": "add", "path": _pointer(steps), "value": wanted})
+        return operations, after
+
 
 class Schema(_RegistryResource):
     """
@@ -198,7 +266,7 @@ class Schema(_RegistryResource):
     kind = "schema"
     collection = "tenant/schemas"
     kinds_in_ids = frozenset({"schemas"})
-    fixed_because = "changing a schema changes every dataset of it: choose another title, or name the existing schema"
+    fixed_because = "a schema keeps its class for good: choose another title, or name the existing schema"
 
     def __init__(
         self,
@@ -218,6 +286,22 @@ class Schema(_RegistryResource):
     def comparable(self, document: Mapping[str, Any]) -> dict[str, Any]:
         return {"parts": sorted(str(part.get("$ref")) for part in document.get("allOf") or [])}
 
+    def differences(self, existing: Existing) -> list[str]:
+        """Field groups that others added stay; nothing is said about them."""
+        return [f"parts: {part} missing in AEP" for part in self._missing(existing.content)]
+
+    def frozen(self, existing: Existing) -> list[str]:
+        """A field group can be added, another class cannot."""
+        return [f"parts: {part} missing in AEP" for part in self._missing(existing.content) if part == self._parts[0]]
+
+    def additions(self, there: Document) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        added = [{"$ref": part} for part in self._missing(self.comparable(there))]
+        operations = [{"op": "add", "path": "/allOf/-", "value": part} for part in added]
+        return operations, {**there, "allOf": [*(there.get("allOf") or []), *added]}
+
+    def _missing(self, content: Mapping[str, Any]) -> list[str]:
+        return [part for part in self._parts if part not in content["parts"]]
+
 
 def _by_title(title: str) -> list[tuple[str, str]]:
     return [("property", f"title=={title}"), ("orderby", "title")]
@@ -225,13 +309,20 @@ def _by_title(title: str) -> list[tuple[str, str]]:
 
 def _look_up(client: AepClient, collection: str, object_id: str, headers: Mapping[str, str]) -> dict[str, Any]:
     answer = client.get(f"{SCHEMA_REGISTRY}/{collection}/{quote(object_id, safe='')}", headers=headers)
-    if not isinstance(answer.body, dict):
-        raise AepAnswerError(f"GET {collection}: the answer is no object.")
+    if not (isinstance(answer.body, dict) and is_id(answer.body.get("$id"))):
+        raise AepAnswerError(f"GET {collection}: the answer is no object of the Schema Registry.")
     return answer.body
 
 
-def _type_only(node: Mapping[str, Any]) -> dict[str, Any]:
+def _pointer(steps: Sequence[str]) -> str:
+    """A path into a document, as JSON-Patch writes it."""
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def _type_only(node: Any) -> dict[str, Any]:
     """A field without what AEP adds to it (``meta:xdmType``, titles)."""
+    if not isinstance(node, Mapping):
+        return {}
     if isinstance(node.get("properties"), Mapping):
         return {name: _type_only(inner) for name, inner in node["properties"].items()}
     return {key: node[key] for key in ("type", "format") if key in node}

@@ -22,7 +22,7 @@ class SourceConnection(FlowServiceResource):
     """
     A source connection that should be there.
 
-    :param columns: in AEP's own form; always sent, for what AEP does without them is nowhere said.
+    :param columns: in AEP's own form. None at all leaves the choice to AEP; what it does then is nowhere said.
     """
 
     kind = "source connection"
@@ -47,13 +47,13 @@ class SourceConnection(FlowServiceResource):
         self.connection_spec = connector.spec_id
         self._base_connection_id = base_connection_id
         self._table = table
-        self._columns = check_columns(columns)
+        self._columns = check_columns(columns) if columns else []
 
     def body(self) -> dict[str, Any]:
         return {
             "baseConnectionId": self._base_connection_id,
             "data": {"format": "tabular"},
-            "params": {"tableName": self._table, "columns": self._columns},
+            "params": {"tableName": self._table, **({"columns": self._columns} if self._columns else {})},
             "connectionSpec": {"id": self.connection_spec, "version": "1.0"},
         }
 

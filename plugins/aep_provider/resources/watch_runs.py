@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,22 +66,37 @@ def runs_since(client: AepClient, since: int) -> dict[str, SeenRun]:
     :param since: epoch milliseconds.
     """
     found: dict[str, SeenRun] = {}
+    for page in pages_since(client, since):
+        # A list that grows while it is read may show a run on two pages, the later one fresher.
+        found |= {run.id: run for run in map(SeenRun.of, page) if run.touches(since)}
+    return found
+
+
+def pages_since(client: AepClient, since: int) -> Iterator[list[dict[str, Any]]]:
+    """
+    Yield the pages of the sandbox's runs until no further one can hold a run that was created since a moment.
+
+    :param since: epoch milliseconds.
+    """
     back = ReadBack(since)
     pages = FlowPages(flow_service.path_of(COLLECTION), None)
     while pages.more and not back.is_done:
         page = pages.items(client.get(pages.path, params=pages.params).body)
         back.add(page)
-        # A list that grows while it is read may show a run on two pages, the later one fresher.
-        found |= {run.id: run for run in map(SeenRun.of, page) if run.touches(since)}
+        yield page
     if not back.in_order:
         log.warning("AEP lists runs neither by creation nor by change, so all of them had to be read")
-    return found
 
 
 def runs_by_id(client: AepClient, run_ids: Iterable[str]) -> dict[str, SeenRun]:
     """Return some runs by id, many in one request where AEP can do that. Those that AEP does not know are left out."""
+    return {run_id: SeenRun.of(document) for run_id, document in documents_by_id(client, run_ids).items()}
+
+
+def documents_by_id(client: AepClient, run_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the documents of some runs, as :func:`runs_by_id` does."""
     filters = run_looks.Filters()
-    found: dict[str, SeenRun] = {}
+    found: dict[str, dict[str, Any]] = {}
     for batch in filters.batches(run_ids):
         seen = run_looks.look(client, run_looks.runs_by_id(batch, filters))
         for run_id in batch:
@@ -91,5 +106,5 @@ def runs_by_id(client: AepClient, run_ids: Iterable[str]) -> dict[str, SeenRun]:
             if document is None:
                 log.warning("Run %s, which went on when it was last seen, is not there any more", run_id)
             else:
-                found[run_id] = SeenRun.of(document)
+                found[run_id] = document
     return found

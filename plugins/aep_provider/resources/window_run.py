@@ -16,17 +16,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from aep_provider.errors import (
-    AepAnswerError,
     AepConfigError,
     AepDuplicateError,
     AepError,
     AepInvalidRequestError,
     AepNotFoundError,
 )
-from aep_provider.platform.paging import single
-from aep_provider.resources import flow_service
+from aep_provider.resources import flow, flow_service
 from aep_provider.resources.ensure import Memory, NoMemory, Patience
-from aep_provider.resources.on_demand_flow import held_delta, runnable_flow
+from aep_provider.resources.on_demand_flow import runnable_flow
 from aep_provider.resources.retrigger import SETTLE_SECONDS, retrigger
 from aep_provider.resources.run import COLLECTION, read_run
 from aep_provider.resources.run_history import History, Ledger, NoLedger, PastRun, read_history, remember_run
@@ -144,6 +142,9 @@ class _Loading:
         standing = self._standing(history)
         if standing:
             return self._take_over(standing.id, standing.verdict)
+        kept = self._kept_run()
+        if kept:
+            return self._take_over(kept.run_id, kept)
         found = self._look_for_that_of_others()
         return self._take_over(found) if found else self._post(document, history)
 
@@ -261,6 +262,7 @@ class _Loading:
     def _remember(self, run_id: str) -> None:
         self.memory.remember({**self._note(), "run": run_id})
         remember_run(self.ledger, run_id, self.window)
+        self.ledger.set(self._intent_key(self.request.flow_id), {"at": self.patience.now(), "run": run_id})
 
     def _post(self, document: Mapping[str, Any], history: History) -> Started:
         """Post a run. What is known of the window so far is remembered with the intent: any other run will be ours."""
@@ -269,15 +271,16 @@ class _Loading:
         for attempt in range(1, self.patience.attempts + 1):
             at = self.patience.now()
             self.memory.remember({**self._note(), "at": at, "known": known})
-            self.ledger.set(self._intent_key(), {"at": at})
+            self.ledger.set(self._intent_key(self.request.flow_id), {"at": at})
             try:
                 answer = self.client.post(flow_service.path_of(COLLECTION), json=body)
-                run_id: str | None = _new_id(answer.body)
+                made = flow_service.made_by(answer.body, "The answer to posting a run")
+                run_id: str | None = made["id"]
             except AepError as error:
                 if not error.ambiguous:
                     # Nothing was started, so the next try need not look for it.
                     self.memory.remember({})
-                    self.ledger.set(self._intent_key(), {"at": 0})
+                    self.ledger.set(self._intent_key(self.request.flow_id), {"at": 0})
                     _refuse_early(error)
                     raise
                 log.warning("Posting a run for %s had no clear answer, looking for it: %s", self.window, error)
@@ -296,18 +299,40 @@ class _Loading:
     def _params(self, document: Mapping[str, Any]) -> dict[str, Any]:
         start, end = self.request.edges.sent(self.window)
         # AEP takes the delta column from the first run and holds the flow to it; its runSpec asks for it in every run.
-        delta = {"name": self.request.delta_column or held_delta(document)}
+        delta = {"name": self.request.delta_column or flow.held_delta(document)}
         if self.request.delta_format:
             delta["dateFormat"] = self.request.delta_format
         times = {"startTime": int(time.time()), "windowStartTime": start, "windowEndTime": end}
         return {**times, "deltaColumn": delta}
 
-    def _intent_key(self) -> str:
-        return f"aep_intent:{self.request.flow_id}:{self.window.start}-{self.window.end}"
+    def _intent_key(self, flow_id: str) -> str:
+        return f"aep_intent:{flow_id}:{self.window.start}-{self.window.end}"
+
+    def _kept_run(self) -> Verdict | None:
+        """
+        Return what became of the run that a task posted for this window, where no list of runs shows it.
+
+        :raises AepDuplicateError: AEP knows it no more, which does not take its rows away.
+        """
+        for flow_id in (self.request.flow_id, *self.request.earlier_flow_ids):
+            kept = self.ledger.get(self._intent_key(flow_id))
+            run_id = kept.get("run") if isinstance(kept, Mapping) else None
+            if not isinstance(run_id, str):
+                continue
+            try:
+                return judge(read_run(self.client, run_id))
+            except AepNotFoundError:
+                raise AepDuplicateError(
+                    f"The window {self.window} was loaded by run {run_id} of flow {flow_id}, which AEP shows no more: its rows "
+                    "would come twice. Look at the dataset in AEP: if they are not there, set force.",
+                    # It may be shown again.
+                    final=False,
+                ) from None
+        return None
 
     def _look_for_that_of_others(self) -> str | None:
         """Another task may just have posted the same window, and runs appear minutes late."""
-        intent = self.ledger.get(self._intent_key())
+        intent = self.ledger.get(self._intent_key(self.request.flow_id))
         at = intent.get("at") if isinstance(intent, Mapping) else None
         if not isinstance(at, int | float) or self.patience.now() >= at + self.patience.settle_seconds:
             return None
@@ -367,14 +392,6 @@ def _refuse_early(error: AepError) -> None:
             "AEP does not run them by itself besides: here, windows cannot be loaded without the risk of rows that come "
             "twice. Use a recurring dataflow instead."
         ) from error
-
-
-def _new_id(body: Any) -> str:
-    """All three shapes that AEP's documents show: an item in a list, a bare id, and a whole run."""
-    new = single(body).get("id")
-    if not isinstance(new, str):
-        raise AepAnswerError("The answer to posting a run bears no id.", ambiguous=True)
-    return new
 
 
 def _few(runs: Sequence[PastRun]) -> str:

@@ -9,9 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aep_provider.errors import AepAnswerError
 from aep_provider.resources.columns import Column, is_date_time
 
 _DEEPEST = 24
+_MOST_STEPS = 100_000
+_LONGEST = 2000
 
 
 @dataclass(frozen=True)
@@ -66,36 +69,46 @@ def field_paths(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
     :return: for each path, objects included, its ``type`` and ``format`` as far as they are given.
     """
-    return dict(_walk(document, document, "", 0))
+    return dict(_Walk(document).of(document, "", 0))
 
 
-def _walk(
-    node: Mapping[str, Any], root: Mapping[str, Any], prefix: str, depth: int
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    if depth > _DEEPEST:
-        return
-    for part in node.get("allOf") or []:
-        target = _local(part.get("$ref"), root) if isinstance(part, Mapping) and "$ref" in part else part
-        if isinstance(target, Mapping):
-            yield from _walk(target, root, prefix, depth + 1)
-    properties = node.get("properties")
-    if not isinstance(properties, Mapping):
-        return
-    for name, inner in properties.items():
-        if isinstance(inner, Mapping):
-            path = f"{prefix}.{name}" if prefix else str(name)
-            yield path, {key: inner[key] for key in ("type", "format") if key in inner}
-            yield from _walk(inner, root, path, depth + 1)
+class _Walk:
+    """References may lead in circles, and to one part from many places, so both depth and steps are counted."""
 
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._steps = 0
 
-def _local(reference: object, root: Mapping[str, Any]) -> Any:
-    """Follow a reference inside the document; others are resolved by the Schema Registry."""
-    if not (isinstance(reference, str) and reference.startswith("#/")):
-        return None
-    node: Any = root
-    for step in reference[2:].split("/"):
-        node = node.get(step) if isinstance(node, Mapping) else None
-    return node
+    def of(self, node: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise AepAnswerError(f"AEP's schema has more than {_MOST_STEPS} fields and parts")
+        if depth > _DEEPEST:
+            return
+        parts = node.get("allOf")
+        for part in parts if isinstance(parts, list) else []:
+            target = self._local(part.get("$ref")) if isinstance(part, Mapping) and "$ref" in part else part
+            if isinstance(target, Mapping):
+                yield from self.of(target, prefix, depth + 1)
+        properties = node.get("properties")
+        if not isinstance(properties, Mapping):
+            return
+        for name, inner in properties.items():
+            if isinstance(inner, Mapping):
+                path = f"{prefix}.{name}" if prefix else str(name)
+                if len(path) > _LONGEST:
+                    continue
+                yield path, {key: inner[key] for key in ("type", "format") if key in inner}
+                yield from self.of(inner, path, depth + 1)
+
+    def _local(self, reference: object) -> Any:
+        """Follow a reference inside the document; others are resolved by the Schema Registry."""
+        if not (isinstance(reference, str) and reference.startswith("#/")):
+            return None
+        node: Any = self._root
+        for step in reference[2:].split("/"):
+            node = node.get(step) if isinstance(node, Mapping) else None
+        return node
 
 
 def _xdm_type(column: Column) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""From files of dataflows to specifications: layers, checks, and messages that say where."""

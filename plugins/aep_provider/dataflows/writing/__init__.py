@@ -1,0 +1,1 @@
+"""From what a sandbox or a source system holds to files of dataflows."""
