@@ -153,6 +153,7 @@ with DAG(
         columns=dag.param("columns"),
         mappings=dag.param("mappings"),
         start_time=dag.param("start_time"),
+        source_conn_id=dag.param("source_conn_id"),
         **schedule,
         **composed,
         **reach,
@@ -194,7 +195,11 @@ with DAG(
         **make,
     )
     first_run = AepFlowRunSensor(
-        task_id="first_run", flow_id=flow.output, max_rejected_rows=dag.param("max_rejected_rows"), **reach
+        task_id="first_run",
+        flow_id=flow.output,
+        max_rejected_rows=dag.param("max_rejected_rows"),
+        lineage="{{ ti.xcom_pull(task_ids='check', key='lineage') | tojson }}",
+        **reach,
     )
 
     @task(retries=0)

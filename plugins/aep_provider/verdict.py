@@ -11,6 +11,7 @@ from aep_provider.errors import AepAnswerError, one_line
 
 # Epoch milliseconds passed this number in 1973; smaller ones are seconds.
 _MILLISECONDS_FROM = 100_000_000_000
+_MOST = 2**63
 
 
 class RunState(StrEnum):
@@ -138,12 +139,12 @@ def is_empty(verdict: Verdict) -> bool:
 
 def judge(run: Mapping[str, Any]) -> Verdict:
     """Return what the document of a run tells. It may be incomplete, as those of failed runs are."""
-    metrics = _mapping(run.get("metrics"))
+    metrics = mapping(run.get("metrics"))
     activities = activities_of(run)
-    status = _mapping(metrics.get("statusSummary")).get("status")
-    records = _mapping(metrics.get("recordSummary"))
-    sizes = _mapping(metrics.get("sizeSummary"))
-    times = _mapping(metrics.get("durationSummary"))
+    status = mapping(metrics.get("statusSummary")).get("status")
+    records = mapping(metrics.get("recordSummary"))
+    sizes = mapping(metrics.get("sizeSummary"))
+    times = mapping(metrics.get("durationSummary"))
     read, written = _count(records.get("inputRecordCount")), _count(records.get("outputRecordCount"))
     rejected, skipped = _rejected(records, activities), _count(records.get("skippedRecordCount"))
     errors = [*errors_of(metrics), *(error for activity in activities for error in errors_of(activity))]
@@ -192,9 +193,9 @@ class RunError:
 
 def errors_of(part: Mapping[str, Any]) -> Iterator[RunError]:
     """Yield the errors that the ``metrics`` of a run, or one of its activities, report."""
-    summary = _mapping(part.get("statusSummary"))
-    for error in (*_list(summary.get("errors")), *_list(_mapping(summary.get("extensions")).get("errors"))):
-        told = _mapping(error)
+    summary = mapping(part.get("statusSummary"))
+    for error in (*_list(summary.get("errors")), *_list(mapping(summary.get("extensions")).get("errors"))):
+        told = mapping(error)
         found = RunError(
             one_line(told.get("code") or "", 100),
             one_line(told.get("message") or "", 500),
@@ -206,7 +207,7 @@ def errors_of(part: Mapping[str, Any]) -> Iterator[RunError]:
 
 def activities_of(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return a run's activities: a copy and a promotion. AEP's own specification misspells the key."""
-    return [_mapping(one) for one in _list(run.get("activities") or run.get("activites"))]
+    return [mapping(one) for one in _list(run.get("activities") or run.get("activites"))]
 
 
 def _state(status: object) -> RunState:
@@ -222,7 +223,7 @@ def _rejected(records: Mapping[str, Any], activities: list[Mapping[str, Any]]) -
     told = _count(records.get("failedRecordCount"))
     if told is not None:
         return told
-    counts = (_count(_mapping(one.get("recordSummary")).get("failedRecordCount")) for one in activities)
+    counts = (_count(mapping(one.get("recordSummary")).get("failedRecordCount")) for one in activities)
     return max((count for count in counts if count is not None), default=None)
 
 
@@ -236,12 +237,18 @@ def _unaccounted(read: int | None, written: int | None, rejected: int | None, sk
 def _batches(activities: list[Mapping[str, Any]]) -> Iterator[str]:
     for activity in activities:
         for target in _list(activity.get("targetInfo")):
-            reference = _mapping(_mapping(target).get("reference"))
+            reference = mapping(mapping(target).get("reference"))
             if str(reference.get("type")).lower() == "batch":
                 yield from (one_line(one, 200) for one in _list(reference.get("ids")))
 
 
 def _count(value: object) -> int | None:
+    """No table has more rows or bytes than 64 bits can count."""
+    number = _whole(value)
+    return number if number is not None and number < _MOST else None
+
+
+def _whole(value: object) -> int | None:
     """-1 stands for unknown."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
@@ -254,11 +261,12 @@ def _count(value: object) -> int | None:
 
 def milliseconds(value: object) -> int | None:
     """Return a moment that AEP tells in milliseconds, or by mistake in seconds; None where it does not tell it."""
-    number = _count(value)
+    number = _whole(value)
     return number * 1000 if number is not None and number < _MILLISECONDS_FROM else number
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def mapping(value: object) -> Mapping[str, Any]:
+    """Return what is told in members of its own; nothing where another type stands."""
     return value if isinstance(value, Mapping) else {}
 
 

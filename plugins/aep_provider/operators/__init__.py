@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aep_provider.operators.apply import AepApplyDataflowsOperator
 from aep_provider.operators.check import AepCheckDataflowOperator
 from aep_provider.operators.connection import AepCreateConnectionOperator
 from aep_provider.operators.dataflow import AepEnsureDataflowOperator
@@ -12,6 +13,7 @@ from aep_provider.operators.flow_run import AepCreateFlowRunOperator
 from aep_provider.operators.flow_spec import AepGetFlowSpecOperator
 from aep_provider.operators.lifecycle import AepDeleteFlowOperator, AepSetFlowStateOperator
 from aep_provider.operators.mapping_set import AepCreateMappingSetOperator
+from aep_provider.operators.plan import AepPlanDataflowsOperator
 from aep_provider.operators.retrigger import AepRetriggerFlowRunOperator
 from aep_provider.operators.schema import AepCreateSchemaOperator
 from aep_provider.operators.source_connection import AepCreateSourceConnectionOperator
@@ -19,6 +21,7 @@ from aep_provider.operators.target_connection import AepCreateTargetConnectionOp
 from aep_provider.operators.watch import AepWatchFlowRunsOperator
 
 __all__ = [
+    "AepApplyDataflowsOperator",
     "AepCheckDataflowOperator",
     "AepCreateConnectionOperator",
     "AepCreateDatasetOperator",
@@ -32,6 +35,7 @@ __all__ = [
     "AepEnsureDataflowOperator",
     "AepExploreOperator",
     "AepGetFlowSpecOperator",
+    "AepPlanDataflowsOperator",
     "AepRetriggerFlowRunOperator",
     "AepSetFlowStateOperator",
     "AepTestConnectionOperator",

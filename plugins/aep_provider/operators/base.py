@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from aep_provider.errors import AepError
+from aep_provider.hooks.turns import AIRFLOW
 from aep_provider.links import publish_links
 from aep_provider.operators.rendered import text, truth
 from aep_provider.provider_info import DEFAULT_CONN_ID
-from aep_provider.resources.ensure import Action, IfExists, Outcome, Resource, ensure
+from aep_provider.resources.ensure import ensure
+from aep_provider.resources.resource import Action, IfExists, Outcome, Resource
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -47,12 +50,14 @@ class TaskMemory:
 
     def recall(self) -> Mapping[str, Any] | None:
         """Return what an earlier try of this task remembered."""
-        note = self._store.get(self._key)
+        with AIRFLOW:
+            note = self._store.get(self._key)
         return note if isinstance(note, dict) else None
 
     def remember(self, note: Mapping[str, Any]) -> None:
         """Keep ``note`` for later tries."""
-        self._store.set(self._key, dict(note))
+        with AIRFLOW:
+            self._store.set(self._key, dict(note))
 
 
 class ReachesAep:
@@ -67,6 +72,22 @@ class ReachesAep:
         from aep_provider.hooks.aep import AepHook  # noqa: PLC0415
 
         return AepHook(self.aep_conn_id, text(self.sandbox), caller=type(self).__name__)
+
+
+class StopsInOrder:
+    """A task of many requests, which ends in order when it is stopped."""
+
+    _stop: Event | None = None
+
+    def stopping(self) -> Event:
+        """Return what is set once nothing further may be begun."""
+        self._stop = Event()
+        return self._stop
+
+    def on_kill(self) -> None:
+        """Begin nothing further. What is under way ends, as far as Airflow waits for it."""
+        if self._stop:
+            self._stop.set()
 
 
 class AepBaseOperator(ReachesAep, BaseOperator):

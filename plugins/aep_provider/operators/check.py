@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aep_provider.operators.base import AepBaseOperator, publish
+from aep_provider.operators.lineage import lineage_of, where_told
 from aep_provider.operators.rendered import epoch_seconds, listed, text, truth, whole_number
 from aep_provider.resources.check import DataflowRequest, check_dataflow
 from aep_provider.resources.connectors import connector
@@ -45,12 +46,13 @@ class AepCheckDataflowOperator(AepBaseOperator):
     :param interval: see :class:`~aep_provider.operators.flow.AepCreateFlowOperator`, as for the next two.
     :param start_time: ISO 8601 or epoch seconds; None means soon.
     :param dataset: name of the dataset, by default that of the dataflow.
+    :param source_conn_id: the Airflow connection of the source system. Only lineage needs it, to name the system by its address.
 
     *Idempotency*: creates nothing.
 
     *XCom*: ``return_value`` is the id of the base connection, so that what follows can hang on this task alone; ``name``,
     ``dataset``, ``columns`` (in AEP's form), ``mappings`` (normal form), ``start_time`` (epoch seconds, empty for soon),
-    ``requests``.
+    ``requests``; where OpenLineage is told, ``lineage`` (where rows come from and go, for the task that waits for them).
 
     :raises AirflowFailException: with one line that says what is wrong, where, and how to mend it.
     """
@@ -73,6 +75,7 @@ class AepCheckDataflowOperator(AepBaseOperator):
         "delta_column",
         "start_time",
         "dataset",
+        "source_conn_id",
     )
     template_fields_renderers = {"columns": "json", "mappings": "json", "field_groups": "json"}  # noqa: RUF012  Airflow's form
 
@@ -95,6 +98,7 @@ class AepCheckDataflowOperator(AepBaseOperator):
         delta_column: str | None = None,
         start_time: str | int | None = None,
         dataset: str | None = None,
+        source_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -114,6 +118,7 @@ class AepCheckDataflowOperator(AepBaseOperator):
         self.delta_column = delta_column
         self.start_time = start_time
         self.dataset = dataset
+        self.source_conn_id = source_conn_id
 
     def run_step(self, context: Context, hook: AepHook) -> str:
         system = connector(self.source)
@@ -151,6 +156,19 @@ class AepCheckDataflowOperator(AepBaseOperator):
             # Airflow takes an XCom without a value for one that is not there.
             start_time=start_time or "",
         )
+        known = where_told(
+            lambda: lineage_of(
+                hook,
+                source=system.key,
+                source_conn_id=text(self.source_conn_id),
+                base_connection=self.base_connection_id,
+                table=self.table,
+                dataset=dataset or name,
+                checked=checked,
+            )
+        )
+        if known:
+            publish(context, lineage=known.as_json())
         return self.base_connection_id
 
     def _given_mappings(self, context: Context) -> Any:

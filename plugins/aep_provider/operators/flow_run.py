@@ -14,7 +14,7 @@ from aep_provider.operators.ledger import assets_of, ledger_of
 from aep_provider.operators.rendered import listed, number, text, truth
 from aep_provider.operators.run_outcome import conclude, tell_assets, tolerance_of
 from aep_provider.operators.waiting import WaitsForRuns
-from aep_provider.operators.windows import configured_edges, window_of_task
+from aep_provider.operators.windows import configured_edges, edges_of, window_of_task
 from aep_provider.resources.retrigger import SETTLE_SECONDS
 from aep_provider.resources.window import Window
 from aep_provider.resources.window_run import OnFailedRun, WindowRequest, start_window
@@ -52,6 +52,8 @@ class AepCreateFlowRunOperator(WaitsForRuns):
     :param max_rejected_percent: which share of the rows read may be rejected, 0 to 100. A run within either bound passes.
     :param accept_empty: whether a window without rows is a success.
     :param accept_partial: whether a partial success is one, however many rows were rejected.
+    :param lineage: where rows come from and go, for OpenLineage; see
+        :class:`~aep_provider.operators.waiting.WaitsForRuns`. The dataset of an outlet needs no mention.
 
     *Idempotency*: before the request leaves, flow, window and moment are kept in the task's state, and the id right after. A
     retry, and a cleared task too, takes the same run over; after an answer that never came it is looked for. Give the task
@@ -137,8 +139,9 @@ class AepCreateFlowRunOperator(WaitsForRuns):
             patience=self.patience(),
         )
         self.log.info("Window %s: run %s (%s)", window, started.run_id, started.how)
+        self.saw_window(edges_of(window), started.how.value)
         publish_links(context, hook, flow_id=str(self.flow_id), run_id=started.run_id)
-        publish(context, **_told(window), how=started.how.value)
+        publish(context, **edges_of(window), how=started.how.value)
         if not self.wait:
             return started.run_id
         if started.verdict and started.verdict.state.has_ended:
@@ -191,15 +194,11 @@ class AepCreateFlowRunOperator(WaitsForRuns):
         may_repeat = str(self.on_failed_run) != OnFailedRun.FAIL
         self.log.info("Window %s: %s", window, verdict.in_words())
         # What was published before waiting is gone when a task resumes with a clean slate.
-        publish(context, **_told(window))
+        publish(context, **edges_of(window))
+        self.saw_window(edges_of(window), self._how)
         conclude(context, self, [verdict], tolerance_of(self), may_repeat=may_repeat)
-        tell_assets(context, assets_of(self.outlets), {**_told(window), **_counted(verdict)})
+        tell_assets(context, assets_of(self.outlets), {**edges_of(window), **_counted(verdict)})
         return verdict.run_id
-
-
-def _told(window: Window) -> dict[str, str]:
-    start, end = (datetime.fromtimestamp(edge, UTC).isoformat() for edge in (window.start, window.end))
-    return {"window_start": start, "window_end": end}
 
 
 def _counted(verdict: Verdict) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from aep_provider.operators.ledger import assets_of, ledger_of
 from aep_provider.operators.rendered import listed, text, whole_number
 from aep_provider.operators.run_outcome import report, tell_assets, tolerance_of
 from aep_provider.operators.waiting import WaitsForRuns
-from aep_provider.operators.windows import configured_edges, window_of_task
+from aep_provider.operators.windows import configured_edges, edges_of, window_of_task
 from aep_provider.resources.retrigger import SETTLE_SECONDS, retrigger
 from aep_provider.resources.retrigger_range import Notes, Progress, RangeRequest, retrigger_range
 
@@ -46,6 +46,8 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
     :param max_rejected_percent: which share of the rows read. A run within either bound passes.
     :param accept_empty: whether a window without rows is a success.
     :param accept_partial: whether a partial success is one, however many rows were rejected.
+    :param lineage: with ``flow_id``, where rows come from and go, for OpenLineage; see
+        :class:`~aep_provider.operators.waiting.WaitsForRuns`. The dataset of an outlet needs no mention.
 
     *Idempotency*: what was started is remembered in the task's state: a retry, and a cleared task too, takes the same new
     runs. After an answer that never came the run is looked for before anything is sent again. A window whose run failed again
@@ -192,6 +194,8 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
         ]
         for line in wrong:
             self.log.error("%s", line)
+        self.saw_window(edges_of(request.range))
+        self.saw_arrive([*progress.ended.values(), *progress.failed.values()])
         report(context, self, [*progress.failed.values(), *short.values()])
         if progress.failed:
             raise AepRunFailedError(_few(wrong), hint="The next try starts what failed once more")

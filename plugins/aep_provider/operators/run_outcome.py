@@ -18,6 +18,7 @@ from aep_provider.errors import (
 )
 from aep_provider.links import named_urls, publish_links
 from aep_provider.operators.base import ReachesAep, publish
+from aep_provider.operators.lineage import TellsLineage
 from aep_provider.operators.rendered import number, truth, whole_number
 from aep_provider.resources.arrivals import OUTCOME, arrived
 from aep_provider.resources.run_wait import Ending, Kind
@@ -30,6 +31,10 @@ log = logging.getLogger(__name__)
 
 _REPORTED = 5
 """Of so many runs that did not bring what they should, the log holds a report."""
+
+
+class WaitsAndTells(TellsLineage, ReachesAep):
+    """A task that waits for flow runs, and tells what they brought."""
 
 
 def tolerance_of(task: Any) -> Tolerance:
@@ -47,7 +52,12 @@ def tolerance_of(task: Any) -> Tolerance:
 
 
 def conclude(
-    context: Context, task: ReachesAep, verdicts: Sequence[Verdict], tolerance: Tolerance, *, may_repeat: bool = False
+    context: Context,
+    task: WaitsAndTells,
+    verdicts: Sequence[Verdict],
+    tolerance: Tolerance,
+    *,
+    may_repeat: bool = False,
 ) -> list[str]:
     """
     Publish what arrived, then fail if a run did, so that it can be read either way; return the ids of the runs.
@@ -60,6 +70,7 @@ def conclude(
     :raises AepRunEmptyError: a run brought no rows, where that is not accepted.
     """
     publish(context, **{OUTCOME: arrived(verdicts)})
+    task.saw_arrive(verdicts)
     for verdict in verdicts:
         if warning := verdict.warning():
             log.warning("%s", warning)
@@ -70,10 +81,11 @@ def conclude(
     return [verdict.run_id for verdict in verdicts]
 
 
-def waited_in_vain(context: Context, task: ReachesAep, ending: Ending) -> AepError:
+def waited_in_vain(context: Context, task: WaitsAndTells, ending: Ending) -> AepError:
     """Publish and report what is known of the runs, and return what to raise for a wait that was not ended by them."""
     if ending.verdicts:
         publish(context, **{OUTCOME: arrived(ending.verdicts)})
+        task.saw_arrive(ending.verdicts)
         report(context, task, [verdict for verdict in ending.verdicts if not verdict.state.has_ended])
     if ending.kind is Kind.ABSENT:
         return AepRunAbsentError(ending.message)

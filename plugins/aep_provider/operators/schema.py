@@ -9,7 +9,7 @@ from aep_provider.errors import AepConfigError
 from aep_provider.operators.base import XCOM_ACTION, XCOM_CREATED, AepEnsureOperator, publish, publish_outcome
 from aep_provider.operators.rendered import listed, text, truth
 from aep_provider.resources.columns import check_columns
-from aep_provider.resources.ensure import Action
+from aep_provider.resources.resource import Action
 from aep_provider.resources.schema import PROFILE_CLASS, DerivedFieldGroup, Schema, existing_schema, tenant_id
 from aep_provider.resources.target import SchemaChoice
 

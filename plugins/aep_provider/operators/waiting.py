@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aep_provider.errors import AepRunTimeoutError
 from aep_provider.operators.base import AepBaseOperator
 from aep_provider.operators.rendered import text
-from aep_provider.operators.run_outcome import waited_in_vain
+from aep_provider.operators.run_outcome import WaitsAndTells, waited_in_vain
 from aep_provider.resources.ensure import Patience
 from aep_provider.resources.run_looks import Filters, look_for
 from aep_provider.resources.run_wait import Awaited, Ending, Kind, RunWait
@@ -24,16 +25,28 @@ if TYPE_CHECKING:
 _FIRST_PAUSE_SECONDS = 1.0
 
 
-class WaitsForRuns(AepBaseOperator):
+class WaitsForRuns(WaitsAndTells, AepBaseOperator):
     """
     Base of the operators that start runs and wait for them. AEP cannot cancel a run.
 
     A subclass sets the three numbers (seconds), and has a method ``run_has_ended`` for when the triggerer saw one end.
+
+    :param lineage: where rows come from and where they go, for OpenLineage: what ``lineage`` among the XComs of
+        :class:`~aep_provider.operators.dataflow.AepEnsureDataflowOperator` and
+        :class:`~aep_provider.operators.check.AepCheckDataflowOperator` holds, or a mapping of ``source`` (a namespace, such as
+        ``servicenow://example.service-now.com``), ``table``, ``sandbox`` and ``dataset``.
     """
+
+    template_fields: Sequence[str] = (*AepBaseOperator.template_fields, "lineage")
+    template_fields_renderers = {"lineage": "json"}  # noqa: RUF012  Airflow's form
 
     poll_interval: float
     timeout: float
     settle_seconds: float
+
+    def __init__(self, *, lineage: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.lineage = lineage
 
     def on_kill(self) -> None:
         """Say that the run goes on."""

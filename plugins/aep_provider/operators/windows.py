@@ -58,6 +58,12 @@ def window_of_task(context: Context, start: Any, end: Any) -> Window:
     )
 
 
+def edges_of(window: Window) -> dict[str, str]:
+    """Return ``window_start`` and ``window_end`` as tasks tell them, ISO 8601 in UTC."""
+    start, end = (datetime.fromtimestamp(edge, UTC).isoformat() for edge in (window.start, window.end))
+    return {"window_start": start, "window_end": end}
+
+
 def configured_edges() -> Edges:
     """
     Return which edges of a window AEP counts in, as Airflow's configuration says.

@@ -14,9 +14,9 @@ from airflow.triggers.base import StartTriggerArgs
 
 from aep_provider.errors import AepAnswerError, AepConfigError, AepRunAbsentError
 from aep_provider.links import AepFlowLink, AepFlowRunLink, publish_links
-from aep_provider.operators.base import ReachesAep, TaskMemory, final_errors_end_the_task
+from aep_provider.operators.base import TaskMemory, final_errors_end_the_task
 from aep_provider.operators.rendered import epoch_seconds, listed, number, text
-from aep_provider.operators.run_outcome import conclude, tolerance_of, waited_in_vain
+from aep_provider.operators.run_outcome import WaitsAndTells, conclude, tolerance_of, waited_in_vain
 from aep_provider.provider_info import DEFAULT_CONN_ID
 from aep_provider.resources.run_looks import Filters, look_for
 from aep_provider.resources.run_wait import GRACE_SECONDS, TROUBLE_SECONDS, Awaited, Ending, Kind, RunWait
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aep_provider.hooks.aep import AepHook
 
 
-class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
+class AepFlowRunSensor(WaitsAndTells, BaseSensorOperator):
     """
     Wait for flow runs to end, and say what arrived.
 
@@ -52,11 +52,13 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
     :param trouble_budget: seconds for which it is borne that AEP gives no answer, or a 429 or 5xx, without one good look in
         between. What cannot pass (a permission, a sandbox, a flow that is gone or disabled) is told at once.
 
+    :param lineage: where rows come from and go, for OpenLineage; see
+        :class:`~aep_provider.operators.waiting.WaitsForRuns`. The dataset of an outlet needs no mention.
     :param start_from_trigger: start in the triggerer, without a worker, where all fields are plain values. Airflow loads the
         whole DAG there for each such task: in one of several hundred tasks, a worker costs less.
 
-    A plain success of one run ends in the triggerer, unless the task has outlets, whose events only a worker can tell. So a good
-    wait needs no worker at all, or one to begin with.
+    A plain success of one run ends in the triggerer, unless the task has outlets, whose events only a worker can tell, or
+    OpenLineage is told, which only a worker does, too. So a good wait needs no worker at all, or one to begin with.
 
     *Idempotency*: reads only; a retry waits for the same run.
 
@@ -84,7 +86,9 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
         "accept_partial",
         "grace",
         "trouble_budget",
+        "lineage",
     )
+    template_fields_renderers = {"lineage": "json"}  # noqa: RUF012  Airflow's form
     ui_color: str = "#e8f1e4"
 
     def __init__(
@@ -104,6 +108,7 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
         timeout: float = 6 * 3600,
         grace: Any = GRACE_SECONDS,
         trouble_budget: Any = TROUBLE_SECONDS,
+        lineage: Any = None,
         start_from_trigger: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -120,6 +125,7 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
         self.deferrable = deferrable
         self.grace = grace
         self.trouble_budget = trouble_budget
+        self.lineage = lineage
         self._wait: RunWait | None = None
         self._filters = Filters()
         # What is wrong with a field is told where the task runs, like everything else.
@@ -139,7 +145,8 @@ class AepFlowRunSensor(ReachesAep, BaseSensorOperator):
                 wait: RunWait | None = self._wait
                 if wait is None:
                     raise
-                raise AirflowSensorTimeout(wait.timed_out().message) from None
+                with self._softened():
+                    raise AirflowSensorTimeout(wait.timed_out().message) from None
         with self._softened():
             trigger = self._trigger(started=time.time())
             self._link(context, self.hook(), RunWait(trigger.awaited()))
@@ -288,4 +295,6 @@ def _is_plain(value: Any) -> bool:
         return not any(mark in value for mark in ("{{", "{%", "{#"))
     if isinstance(value, list | tuple):
         return all(isinstance(one, str) and _is_plain(one) for one in value)
+    if isinstance(value, dict):
+        return all(_is_plain(one) for one in value.values())
     return value is None or isinstance(value, bool | int | float)

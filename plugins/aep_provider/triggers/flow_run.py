@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from aep_provider.errors import AepConfigError, AepError
+from aep_provider.lineage.assets import is_told
 from aep_provider.links import link_urls
 from aep_provider.resources.arrivals import OUTCOME, arrived
 from aep_provider.resources.run_wait import GRACE_SECONDS, TROUBLE_SECONDS, Awaited, Ending, Kind, RunWait
@@ -47,7 +48,8 @@ class AepFlowRunTrigger(BaseTrigger):
     :param grace: seconds that a run may take to appear after it was due.
     :param trouble_budget: seconds of unbroken trouble that are borne.
     :param tolerance: what is borne of a run, the fields of a :class:`~aep_provider.verdict.Tolerance`. With it a plain
-        success of one run ends the task here, without a worker; without it, everything is told to the task.
+        success of one run ends the task here, without a worker, unless OpenLineage is told; without it, everything is told to
+        the task.
     """
 
     def __init__(
@@ -104,7 +106,12 @@ class AepFlowRunTrigger(BaseTrigger):
                 links = {} if common.aside.locked() else self._links(wait, common)
         except AepError as error:
             ending, links = Ending(Kind.ERROR, wait.verdicts, str(error), error.final), {}
-        ends_here = self._is_borne(ending) and await self._published(ending.verdicts[0], links)
+        ends_here = (
+            self._is_borne(ending)
+            # Airflow tells OpenLineage of what ends in a worker, and of nothing that ends here.
+            and not await asyncio.to_thread(is_told)
+            and await self._published(ending.verdicts[0], links)
+        )
         yield TaskSuccessEvent() if ends_here else TriggerEvent(ending.as_json())
 
     async def on_kill(self) -> None:
