@@ -10,8 +10,6 @@ import http.client
 import itertools
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +28,7 @@ from aep_provider.platform.client import AepAsyncClient, AepClient
 from aep_provider.platform.paging import catalog_objects, data_prep_sets, flow_service_items, registry_results
 from aep_provider.platform.settings import AepSettings
 
+from .. import platforms
 from .on_demand import OnDemand
 
 CLIENT_SECRET = "p8e-client-secret-0123456789"
@@ -47,7 +46,7 @@ a3,INC003,2,2026-01-03,,true,2026-01-03 08:00:00
 class Platform:
     """A running ``aep-local serve``."""
 
-    process: subprocess.Popen[str]
+    process: platforms.Process
     url: str
     state: Path
 
@@ -65,9 +64,9 @@ def serve(folder: Path, *arguments: str) -> Platform:
     (tables / "customer.csv").write_text("id,Name\n1,Ann\n")
     (tables / "t0.csv").write_text("id,Name\n")
     (tables / "t500.csv").write_text("".join(",".join(f"{what}{n}" for n in range(500)) + "\n" for what in "cv"))
-    command = [sys.executable, "-m", "aep_local.cli", "serve", "--tables", str(tables), "--state", str(state)]
+    command = ["serve", "--tables", str(tables), "--state", str(state), *arguments]
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=log, text=True)
+        process = platforms.start(command, log)
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("ready "):

@@ -13,17 +13,12 @@ import duckdb
 
 from aep_provider.platform.client import AepClient
 from aep_provider.resources import flow_service
-from aep_provider.resources.authentication import SourceLogin, credentials
-from aep_provider.resources.chain import ensure_dataflow
-from aep_provider.resources.check import DataflowRequest
-from aep_provider.resources.connection import BaseConnection
-from aep_provider.resources.connectors import connector
-from aep_provider.resources.ensure import ensure
-from aep_provider.resources.facts import Facts
+from aep_provider.resources.authentication import SourceLogin
 from aep_provider.resources.run import read_run, runs_of
-from aep_provider.resources.target import SchemaChoice
 from aep_provider.resources.window import Window
 from aep_provider.verdict import RunState, judge
+
+from .made import declared, made
 
 LOGIN = SourceLogin("aep_source_servicenow", "https://dev1.service-now.example", "ann", "hunter2-of-the-source")
 
@@ -39,14 +34,9 @@ class OnDemand:
     """The table ``incident``, with a row in each of the first three days of 2026."""
 
     def __init__(self, client: AepClient, platform: Any, name: str = "incidents", **more: Any) -> None:
-        system = connector("servicenow")
-        base = BaseConnection(client, name=name, connector=system, credentials=credentials(client, system, LOGIN, None))
-        values: dict[str, Any] = {"frequency": "on_demand", "delta_column": "sys_updated_at", **more}
-        request = DataflowRequest(name, system, "incident", SchemaChoice(title=name), **values)
-        chain = ensure_dataflow(Facts(client), request, ensure(base).id)
+        one = made(client, LOGIN, declared(name, **more))
         self.client = client
-        self.flow_id = chain.flow_id
-        self.dataset = next(one.id for one in chain.outcomes if one.kind == "dataset")
+        self.flow_id, self.dataset = one.flow_id, one.dataset_id
         self.state: Path = platform.state
         await_(lambda: self.document["state"] == "enabled")
 

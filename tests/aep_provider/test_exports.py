@@ -23,13 +23,17 @@ INWARD = {
     "dataflows": {"errors", "platform", "resources", "verdict", "dataflows"},
     "hooks": {"provider_info", "errors", "platform", "resources", "hooks"},
     "links": {"errors"},
+    "lineage": {"lineage", "resources", "verdict"},
     "retries": {"errors"},
+    "specs_folder": {"errors"},
 }
-INWARD["triggers"] = INWARD["hooks"] | {"verdict", "links", "triggers"}
-INWARD["operators"] = INWARD["triggers"] | {"dataflows", "operators"}
+INWARD["triggers"] = INWARD["hooks"] | {"verdict", "links", "lineage", "triggers"}
+INWARD["operators"] = INWARD["triggers"] | {"dataflows", "operators", "specs_folder"}
 INWARD["sensors"] = INWARD["operators"] | {"sensors"}
 INWARD["dag_factory"] = INWARD["sensors"] | {"retries"}
+INWARD["task_group"] = INWARD["sensors"]
 INWARD["cli"] = INWARD["operators"] | {"cli"}
+INWARD["ui"] = INWARD["cli"] | {"ui"}
 
 
 def imports_of(module: str) -> set[str]:

@@ -16,21 +16,18 @@ from aep_provider.platform.paging import flow_service_items
 from aep_provider.platform.settings import AepSettings
 from aep_provider.resources import flow_service
 from aep_provider.resources.authentication import credentials
-from aep_provider.resources.chain import ensure_dataflow
-from aep_provider.resources.check import DataflowRequest
 from aep_provider.resources.connection import BaseConnection
 from aep_provider.resources.connectors import connector
 from aep_provider.resources.ensure import NoMemory, Patience, ensure
-from aep_provider.resources.facts import Facts
 from aep_provider.resources.flow_watch import WatchRequest, watch
 from aep_provider.resources.retrigger_range import Notes, RangeRequest, retrigger_range
 from aep_provider.resources.run_history import NoLedger
-from aep_provider.resources.target import SchemaChoice
 from aep_provider.resources.watch_memory import WatchMemory
 from aep_provider.resources.watch_words import counts, message, table
 from aep_provider.verdict import RunState, judge
 
 from .conftest import CLIENT_SECRET, serve
+from .made import declared, made
 from .on_demand import LOGIN, OnDemand, await_
 
 pytestmark = pytest.mark.slow
@@ -130,18 +127,15 @@ class Estate:
         login = credentials(self.client, system, replace(LOGIN, password=password), None)
         return ensure(BaseConnection(self.client, name="ServiceNow", connector=system, credentials=login), **how).id
 
-    def flows(self, base: str) -> list[OnDemand]:
-        return [_OverOneBase(self, base, f"table {number:02}") for number in range(FLOWS)]
+    def flows(self) -> list[OnDemand]:
+        return [_OverOneBase(self, f"table {number:02}") for number in range(FLOWS)]
 
 
 class _OverOneBase(OnDemand):
-    def __init__(self, estate: Estate, base: str, name: str) -> None:
-        wanted: dict[str, Any] = {"frequency": "on_demand", "delta_column": "sys_updated_at"}
-        request = DataflowRequest(name, connector("servicenow"), "incident", SchemaChoice(title="incidents"), **wanted)
-        chain = ensure_dataflow(Facts(estate.client), request, base)
+    def __init__(self, estate: Estate, name: str) -> None:
+        one = made(estate.client, LOGIN, declared(name, base_connection="ServiceNow"))
         self.estate = estate
-        self.flow_id = chain.flow_id
-        self.dataset = next(one.id for one in chain.outcomes if one.kind == "dataset")
+        self.flow_id, self.dataset = one.flow_id, one.dataset_id
         self.state = estate.platform.state
 
     @property
@@ -160,7 +154,8 @@ def estate(tmp_path: Path) -> Iterator[Estate]:
 def test_the_password_expired_on_saturday(estate: Estate) -> None:
     """On call: 40 flows failed for two nights. One cause is named, the windows are loaded again, then all is quiet."""
     estate.source_accepts(OLD)
-    flows = estate.flows(estate.base(OLD))
+    estate.base(OLD)
+    flows = estate.flows()
     await_(lambda: all(flow.document["state"] == "enabled" for flow in flows))
     request = WatchRequest()
     before = watch(estate.client, request, None, now=time.time())

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
 from airflow.providers_manager import ProvidersManager
+from airflow.sdk import conf
 
 import aep_provider.provider_info as module
 from aep_provider.hooks.aep import AepHook
+from aep_provider.links import AepDatasetLink, AepFlowLink, AepFlowRunLink
 from aep_provider.platform.settings import AepSettings
+from aep_provider.resources.window import Edges
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +49,7 @@ def test_the_standard_fields_say_what_goes_into_them(form: Any) -> None:
     assert (fields.host.title, fields.login.title, fields.password.title) == (
         "Gateway URL", "Client ID (API key)", "Client secret",
     )  # fmt: skip
-    assert all(field.hidden for field in (fields.port, fields.url_schema))
+    assert (fields.url_schema.hidden, bool(fields.port.hidden), fields.port.placeholder) == (True, False, "443")
 
 
 def test_it_fits_airflows_own_schema() -> None:
@@ -79,3 +83,15 @@ def test_reading_it_imports_nothing() -> None:
         for alias in node.names
     }
     assert imported <= {"__future__", "typing"}
+
+
+def test_every_option_that_is_read_is_declared_with_the_default_that_holds() -> None:
+    """So that `airflow config list` and the reference show all of them."""
+    package = Path(module.__file__).parent
+    code = "\n".join(file.read_text(encoding="utf-8") for file in sorted(package.rglob("*.py")))
+    read = set(re.findall(r'conf\.get\w*\(\s*"aep", "(\w+)"', code))
+    read |= {link.option for link in (AepFlowLink(), AepFlowRunLink(), AepDatasetLink())} | {"ui_tenant"}
+    options = module.get_provider_info()["config"]["aep"]["options"]
+    assert set(options) == read
+    assert options["window_edges"]["default"] == Edges.START_INCLUSIVE
+    assert options["source_connection_prefix"]["default"] == conf.get("aep", "source_connection_prefix")

@@ -217,7 +217,7 @@ def load(
     if request.param == CASES[-1].values[0]:
         days, column, target = AS_IT_IS, "problem_id", f"{prefix}.reassignment_count"
         pairs = {KEY: f"{prefix}.{KEY}", "caller_id": f"{prefix}.caller_id", column: target}
-        more["mappings"] = [{"source": source, "destination": destination} for source, destination in pairs.items()]
+        more["mapping"] = [{"source": source, "destination": destination} for source, destination in pairs.items()]
     else:
         days, column = (SPOILT, "reassignment_count") if real else (GENERATED, "calls")
         target = f"{prefix}.{column}"

@@ -15,7 +15,8 @@ from aep_provider.platform.settings import AepSettings
 from aep_provider.resources.authentication import credentials
 from aep_provider.resources.connection import BaseConnection
 from aep_provider.resources.connectors import connector
-from aep_provider.resources.ensure import Outcome, ensure
+from aep_provider.resources.ensure import ensure
+from aep_provider.resources.resource import Outcome
 from aep_provider.resources.run import read_run
 from aep_provider.resources.window_run import WindowRequest, start_window
 from aep_provider.verdict import RunState, judge
@@ -84,7 +85,10 @@ def rotate(client: AepClient, password: str) -> Outcome:
     system = connector("servicenow")
     login = replace(LOGIN, password=password)
     base = BaseConnection(
-        client, name="incidents", connector=system, credentials=credentials(client, system, login, None)
+        client,
+        name="ServiceNow via aep_source_servicenow",
+        connector=system,
+        credentials=credentials(client, system, login, None),
     )
     return ensure(base, if_exists="update")
 

@@ -308,7 +308,7 @@ def mutated(value: Any, chance: random.Random, depth: int = 0) -> Any:
     return value
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_tens_of_thousands_of_mutations_give_only_a_verdict() -> None:
     """And never a success where rows were rejected or AEP told an error."""
     chance = random.Random(23)

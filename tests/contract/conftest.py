@@ -21,7 +21,7 @@ Id,Name,Phone,CreatedDate,Employees,Active
 
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("contract"))
+    running = Server(tmp_path_factory.mktemp("contract"), for_real=True)
     (running.tables / "Account.csv").write_text(ACCOUNTS)
     yield running
     running.end()

@@ -6,8 +6,6 @@ import functools
 import itertools
 import os
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel
 
+from .. import platforms
 from . import models
 
 FLOW = "/data/foundation/flowservice"
@@ -42,16 +41,16 @@ _organisations = itertools.count(1)
 class Server:
     """A running ``aep-local serve`` over ``folder/tables``."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, for_real: bool = False) -> None:
         self.tables = folder / "tables"
         self.state = folder / "state"
         self.tables.mkdir(parents=True, exist_ok=True)
         self.state.mkdir(exist_ok=True)
         self.log = folder / "server.log"
-        command = [sys.executable, "-m", "aep_local.cli", "serve", "--tables", str(self.tables)]
-        command += ["--state", str(self.state), "--port", "0", "--time-scale", "0.001", *arguments]
+        command = ["serve", "--tables", str(self.tables), "--state", str(self.state)]
+        command += ["--port", "0", "--time-scale", "0.001", *arguments]
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = platforms.start(command, log, for_real=for_real)
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith("ready "):

@@ -249,7 +249,7 @@ def test_a_few_tables(server: Server) -> None:
     check(server, 5)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_many_tables(server: Server) -> None:
     check(server, 60)
 

@@ -49,6 +49,9 @@ SETTINGS: dict[str, list[str]] = {
     "run_appears_after_seconds": ["120", "0", "1000"],
     "secrets_in_answers": ["masked", "absent", "echoed"],
     "connectors_in_flow_spec": ["all", "tutorial", "page", "template"],
+    "once_flow_edits": ["accepted", "refused"],
+    "mapping_sets_list": ["full", "short"],
+    "registry_list": ["with_description", "bare"],
 }
 # what these change is the shape itself, see test_run_document_quirks
 UNSHAPELY = {f"run_document_quirks={setting}" for setting in ("activites", "seconds", "unknown_word")}
@@ -163,7 +166,7 @@ def test_a_switch_that_is_none_is_refused_at_start(tmp_path: Path, wrong: str) -
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("setting", [each for each in EVERY if each not in UNSHAPELY])
 def test_every_setting_keeps_the_shapes(start: Start, setting: str) -> None:
     """The whole chain, listed and read, and one run on demand: the models judge every answer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -14,11 +15,24 @@ from pathlib import Path
 
 import pytest
 import requests
+from selenium import webdriver
 
 from children import Child
 from environment import ROOT, airflow_environment, clean_environment
 
 SCRIPTS = ROOT / "scripts"
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1400,1800",
+]
 
 
 @pytest.fixture(scope="session")
@@ -147,3 +161,17 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         child.process.terminate()
         child.process.wait(60)
         child.stop()
+
+
+@pytest.fixture
+def browser(demand: Callable[[bool, str], None], tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    demand(bool(chromium and driver), "there is no chromium with chromedriver here")
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(chromium)
+    for flag in [*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"]:
+        options.add_argument(flag)
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(driver)))
+    yield chrome
+    chrome.quit()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,9 +18,11 @@ from uuid import uuid4
 import duckdb
 import requests
 
+from aep_provider.dataflows.spec import DataflowSpec
 from children import Child, stop_all
 from environment import BIN, airflow_environment, clean_environment
 
+from ..leaks import ROW_VALUE, leaked
 from .gate import Gate
 
 DAG_FILE = """\
@@ -59,10 +61,25 @@ def postgres() -> Iterator[str]:
         with server.cursor() as cursor:
             cursor.execute(f"create database {name}")
         yield f"postgresql+psycopg2://{POSTGRES['user']}@{POSTGRES['host']}:{POSTGRES['port']}/{name}"
+        assert list(_leaks_in(name)) == []
     finally:
         with server.cursor() as cursor:
             cursor.execute(f"drop database if exists {name} with (force)")
         server.close()
+
+
+def _leaks_in(database: str) -> Iterator[str]:
+    """The tables in which a secret lies, or the value of a row, however Airflow came by it."""
+    import psycopg2
+
+    with closing(psycopg2.connect(dbname=database, **POSTGRES)) as connection, connection.cursor() as cursor:
+        cursor.execute("select table_name from information_schema.tables where table_schema = 'public'")
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"select coalesce(string_agg(one::text, chr(10)), '') from \"{table}\" one")
+            ((text,),) = cursor.fetchall()
+            found = leaked(text.encode()) + (["the value of a row"] if ROW_VALUE in text else [])
+            if found:
+                yield f"{table}: {', '.join(found)}"
 
 
 def postgres_is_there() -> bool:
@@ -119,7 +136,7 @@ class Estate:
         }
         if database:
             self.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = database
-        self.source_password("right")
+        self.source_password("right-source-password")
 
     def _aep_connection(self) -> dict[str, Any]:
         extra = {"ims_org_id": "LOCAL@AdobeOrg", "sandbox": "prod", "token_url": f"{self.gate.url}/ims/token/v3"}
@@ -315,3 +332,9 @@ def _find(row: Any, member: str) -> Any:
             return row[member]
         return next((found for value in row.values() if (found := _find(value, member)) is not None), None)
     return None
+
+
+def on_demand(name: str, table: str, **more: Any) -> DataflowSpec:
+    """A table of ServiceNow whose windows Airflow has loaded."""
+    least = {"name": name, "source": "servicenow", "table": table, "delta_column": "sys_updated_at"}
+    return DataflowSpec.model_validate({**least, **more})

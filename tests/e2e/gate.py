@@ -17,13 +17,14 @@ import psutil
 
 class Gate:
     """
-    Forwards everything. ``plan`` says what becomes of the process that sends the first, second, … ``POST …/runs``.
+    Forwards everything. ``plan`` says what becomes of the process that sends the first, second, … ``POST …/runs``:
+    killed before the request arrives, or before its answer does, or the latter with all processes of its session.
 
     :param upstream: the local AEP's address; it may be gone for a while.
     """
 
     def __init__(self, upstream: str) -> None:
-        self.plan: list[Literal["before", "after", ""]] = []
+        self.plan: list[Literal["before", "after", "session", ""]] = []
         self.killed: list[int] = []
         self.posted = 0
         self.seen: list[tuple[float, str, str]] = []
@@ -73,8 +74,8 @@ class Gate:
             return
         finally:
             upstream.close()
-        if fate == "after":
-            self._kill(request.client_address[1])
+        if fate:
+            self._kill(request.client_address[1], session=fate == "session")
             request.close_connection = True
             return
         request.send_response_only(answer.status)
@@ -86,14 +87,30 @@ class Gate:
         with suppress(OSError):
             request.wfile.write(content)
 
-    def _kill(self, port: int) -> None:
-        """SIGKILL for the process at the other end of the connection."""
+    def _kill(self, port: int, *, session: bool = False) -> None:
+        """SIGKILL for the process at the other end of the connection, and for its whole session if so told."""
         for link in psutil.net_connections("tcp"):
             if link.laddr and link.laddr.port == port and link.pid and link.pid != os.getpid():
-                os.kill(link.pid, signal.SIGKILL)
+                if session:
+                    kill_session(os.getsid(link.pid))
+                else:
+                    os.kill(link.pid, signal.SIGKILL)
                 self.killed.append(link.pid)
                 return
 
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def kill_session(leader: int) -> None:
+    """
+    SIGKILL for a process and all below it.
+
+    A task leads a process group of its own, so killing its worker's group would leave it alive.
+    """
+    assert leader != os.getsid(0)
+    for process in [leader, *(one for one in psutil.pids() if one != leader)]:
+        with suppress(ProcessLookupError):
+            if os.getsid(process) == leader:
+                os.kill(process, signal.SIGKILL)

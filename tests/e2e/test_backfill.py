@@ -15,6 +15,7 @@ import pytest
 
 from environment import ROOT
 
+from ..leaks import ROW_VALUE
 from .estate import Estate, postgres, postgres_is_there
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -42,11 +43,16 @@ def generated_table(file: Path, seed: int, rows: int = 300) -> Counter[str]:
             if number % 10:
                 moment += timedelta(seconds=chance.randrange(86400))
             days[f"{moment:%Y-%m-%d}"] += 1
-            writer.writerow([f"row-{number}", f"INC{number}", f"{moment:%Y-%m-%d %H:%M:%S}"])
+            writer.writerow([f"row-{number}", f"{ROW_VALUE}-{number}", f"{moment:%Y-%m-%d %H:%M:%S}"])
     return days
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.service)])
+SQLITE, POSTGRESQL = "sqlite", pytest.param("postgresql", marks=pytest.mark.service)
+ON_POSTGRESQL = pytest.mark.parametrize("database", [POSTGRESQL], indirect=True)
+"""For what takes minutes on SQLite, where no backfill can be created beside other parts of Airflow."""
+
+
+@pytest.fixture(params=[SQLITE, POSTGRESQL])
 def database(request: pytest.FixtureRequest, demand: Callable[[bool, str], None]) -> Iterator[str | None]:
     if request.param == "sqlite":
         yield None
@@ -147,6 +153,7 @@ def listed_windows(estate: Estate) -> list[tuple[int, int]]:
     )
 
 
+@ON_POSTGRESQL
 def test_killed_at_every_place(make_estate: Callable[..., Estate], database: str | None) -> None:
     """Tasks before and after their POST arrived, then triggerer, scheduler and platform while a run is waited for."""
     estate = make_estate(database=database, platform=["--time-scale", "0.05"])
@@ -188,6 +195,66 @@ def test_killed_at_every_place(make_estate: Callable[..., Estate], database: str
     assert sorted(estate.keys(dataset)) == wanted
 
 
+FORTY = 40
+
+
+@ON_POSTGRESQL
+def test_every_part_is_killed_while_forty_dataflows_are_busy(
+    make_estate: Callable[..., Estate], database: str | None
+) -> None:
+    """Two windows of each; workers at their POST, triggerer, scheduler with its tasks, API server, and the platform."""
+    estate = make_estate(database=database, platform=["--time-scale", "0.02"])
+    for number in range(4):
+        generated_table(estate.tables / f"generated{number}.csv", number)
+    # Each is made sure of first, so a worker's first POST is that of a window.
+    dag_ids = [
+        estate.spec(
+            f"flow{number:02}", table=f"generated{number % 4}", delta_column="sys_updated_at",
+            schedule=schedule(FIRST, DAYS), policy={"settle": 8},
+        )
+        for number in range(FORTY)
+    ]  # fmt: skip
+    estate.gate.plan = [*[""] * 10, "before", *[""] * 10, "after", *[""] * 10, "after"]
+    estate.start()
+    estate.known(*dag_ids)
+    for dag_id in dag_ids:
+        span = {"from_date": "2024-02-26T00:00:00Z", "to_date": "2024-02-27T00:00:00Z", "max_active_runs": 2}
+        estate.api("POST", "/backfills", {"dag_id": dag_id, **span})
+        estate.unpause(dag_id)
+
+    def busy() -> bool:
+        listed = estate.api("GET", "/dags/~/dagRuns/~/taskInstances?state=running&state=deferred&limit=100")
+        return bool(listed["task_instances"])
+
+    for part in ("triggerer", "scheduler", "api-server", "aep-local"):
+        estate.until(busy, "something is busy", 120)
+        estate.kill(part)
+        if part == "aep-local":
+            estate.start_aep()
+        else:
+            estate.start_part(part)
+            estate.until(estate.healthy, f"Airflow is healthy without that {part}", 180)
+
+    for dag_id in dag_ids:
+        states = estate.ended_runs(dag_id, 2, 600)
+        assert states == dict.fromkeys(("2024-02-26", "2024-02-27"), "success"), estate.task_logs(dag_id)
+    assert len(estate.gate.killed) == 3
+    for kind in ("flows", "sourceConnections", "targetConnections"):
+        assert len(estate.aep("GET", f"/flowservice/{kind}", params={"limit": "100"})["items"]) == FORTY
+    estate.until(lambda: len(estate.aep_runs()) >= 2 * FORTY, "AEP lists all runs", 60)
+    assert len(successful_windows(estate)) == len(estate.aep_runs()) == 2 * FORTY
+    landed = Counter(tuple(sorted(estate.keys(dataset))) for dataset in estate.datasets())
+    wanted = [keys_of_days(estate.tables / f"generated{number}.csv", 2) for number in range(4)]
+    assert landed == dict.fromkeys(wanted, FORTY // 4)
+
+
+def keys_of_days(file: Path, days: int) -> tuple[str, ...]:
+    """The keys of the rows of the first days of a generated table."""
+    end = f"{FIRST + timedelta(days=days):%Y-%m-%d}"
+    with file.open(newline="", encoding="utf-8") as table:
+        return tuple(sorted(row["sys_id"] for row in csv.DictReader(table) if row["sys_updated_at"] < end))
+
+
 ACCOUNTS = """\
 organisations:
   - {{id: LOCAL@AdobeOrg, tenant: local, sandboxes: [prod]}}
@@ -200,8 +267,11 @@ source_credentials:
 """
 
 
+@ON_POSTGRESQL
 @pytest.mark.parametrize("told", ["extensions", "none"])
-def test_killed_where_runs_do_not_tell_their_window_at_once(make_estate: Callable[..., Estate], told: str) -> None:
+def test_killed_where_runs_do_not_tell_their_window_at_once(
+    make_estate: Callable[..., Estate], database: str | None, told: str
+) -> None:
     """The run of a killed task is found once it tells its window; where none ever does, a human is asked."""
     switches = [
         f"run_window_in_document={told}",
@@ -210,7 +280,7 @@ def test_killed_where_runs_do_not_tell_their_window_at_once(make_estate: Callabl
         "once_runs_by_itself=yes",
     ]
     platform = ["--time-scale", "0.01", *(word for switch in switches for word in ("--assume", switch))]
-    estate = make_estate(platform=platform)
+    estate = make_estate(database=database, platform=platform)
     days = generated_table(estate.tables / "generated.csv", 5)
     dag_id = estate.spec("generated", table="generated", delta_column="sys_updated_at", schedule=schedule(FIRST, DAYS))
     estate.gate.plan = ["", "after"]
@@ -267,12 +337,13 @@ def test_windows_by_hand(make_estate: Callable[..., Estate]) -> None:
     assert landed == {day: days[day] for day in ("2024-02-28", "2024-02-29")}
 
 
+@ON_POSTGRESQL
 def test_a_weekend_of_wrong_credentials(
     make_estate: Callable[..., Estate], database: str | None, tmp_path: Path
 ) -> None:
     """On Monday the password is mended, and a backfill of what failed loads exactly what was missing."""
     accounts = tmp_path / "accounts.yaml"
-    accounts.write_text(ACCOUNTS.format(password="right"))
+    accounts.write_text(ACCOUNTS.format(password="right-source-password"))
     estate = make_estate(database=database, platform=["--time-scale", "0.01", "--accounts", str(accounts)])
     generated_table(estate.tables / "generated.csv", 4)
     dag_id = estate.spec(

@@ -1,10 +1,6 @@
-"""The DAG's form in Airflow's UI, filled in and sent in a real browser."""
+"""From the DAG's form in Airflow's UI to the page of dataflows, in a real browser."""
 
 from __future__ import annotations
-
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from selenium import webdriver
@@ -17,35 +13,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.slow]
 
 DAG_ID = "aep_provision_dataflow"
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1400,1800",
-]
 
 
-@pytest.fixture
-def browser(demand: Callable[[bool, str], None], tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    demand(bool(chromium and driver), "there is no chromium with chromedriver here")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(chromium)
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"]:
-        options.add_argument(flag)
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(driver)))
-    yield chrome
-    chrome.quit()
-
-
-def test_the_dag_is_triggered_from_its_form(browser: webdriver.Chrome, running) -> None:
+def test_from_the_form_to_the_page(browser: webdriver.Chrome, running) -> None:
     wait = WebDriverWait(browser, 60, ignored_exceptions=[StaleElementReferenceException])
     submit = (By.CSS_SELECTOR, "[data-testid=trigger-dag-submit]")
 
@@ -74,3 +44,11 @@ def test_the_dag_is_triggered_from_its_form(browser: webdriver.Chrome, running) 
     assert summary["run"]["rows_written"] == 60
     browser.get(f"{running.url}/dags/{DAG_ID}/runs/from-form")
     wait.until(expected.text_to_be_present_in_element((By.TAG_NAME, "body"), "Success"))
+
+    flow_id = next(one["id"] for one in summary["objects"] if one["kind"] == "flow")
+    browser.get(f"{running.url}/plugin/aep_dataflows")
+    wait.until(expected.frame_to_be_available_and_switch_to_it((By.CSS_SELECTOR, "iframe[title='Dataflows']")))
+    wait.until(expected.element_to_be_clickable((By.LINK_TEXT, "ServiceNow customer"))).click()
+    main = (By.ID, "main")
+    wait.until(expected.text_to_be_present_in_element(main, summary["run"]["id"]))
+    assert flow_id in browser.find_element(*main).text

@@ -10,23 +10,20 @@ from typing import Any
 
 import pytest
 
+from aep_provider.dataflows.ensured import ensure_dataflows
 from aep_provider.platform.client import AepClient
 from aep_provider.platform.settings import AepSettings
 from aep_provider.resources import flow_service
 from aep_provider.resources.authentication import SourceLogin, credentials
-from aep_provider.resources.chain import ensure_dataflow
-from aep_provider.resources.check import DataflowRequest
 from aep_provider.resources.connection import BaseConnection
 from aep_provider.resources.connectors import connector
 from aep_provider.resources.ensure import ensure
-from aep_provider.resources.facts import Facts
 from aep_provider.resources.run import read_run
-from aep_provider.resources.target import SchemaChoice
 from aep_provider.resources.window import Window
 from aep_provider.verdict import RunState, judge
 from environment import ROOT
 
-from .estate import Estate, postgres, postgres_is_there
+from .estate import Estate, on_demand, postgres, postgres_is_there
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.service]
 
@@ -94,12 +91,14 @@ def base(client: AepClient, password: str, **how: Any) -> str:
     ).id
 
 
-def flow(client: AepClient, base_id: str, name: str) -> str:
-    request = DataflowRequest(
-        name, connector("servicenow"), "incident", SchemaChoice(title="incidents"), frequency="on_demand",
-        delta_column="sys_updated_at",
-    )  # fmt: skip
-    return ensure_dataflow(Facts(client), request, base_id, dataset=name).flow_id
+def flows_of(client: AepClient, names: list[str]) -> list[str]:
+    """The base connection is there, so that nobody asks for a login."""
+
+    def no_login(conn_id: str) -> SourceLogin:
+        raise AssertionError(conn_id)
+
+    specs = [on_demand(name, "incident", base_connection="ServiceNow") for name in names]
+    return [one.flow_id for one in ensure_dataflows(client, no_login, specs)]
 
 
 def post(client: AepClient, flow_id: str, window: Window) -> str:
@@ -135,8 +134,8 @@ def watched(estate: Estate, looks: int) -> tuple[str, list[dict[str, Any]]]:
 def test_a_weekend_of_wrong_credentials(estate: Estate, tmp_path: Path) -> None:
     estate.start()
     with client_of(estate) as client:
-        base_id = base(client, "of-friday")
-        flows = [flow(client, base_id, f"table {number:02}") for number in range(FLOWS)]
+        base(client, "of-friday")
+        flows = flows_of(client, [f"table {number:02}" for number in range(FLOWS)])
         estate.until(
             lambda: all(flow_service.read(client, "flows", one)["state"] == "enabled" for one in flows),
             "flows rest",

@@ -15,20 +15,14 @@ from typing import Any
 import psutil
 import pytest
 
+from aep_provider.dataflows.ensured import ensure_dataflows
 from aep_provider.platform.client import AepClient
 from aep_provider.platform.settings import AepSettings
 from aep_provider.resources import flow_service
-from aep_provider.resources.authentication import SourceLogin, credentials
-from aep_provider.resources.chain import ensure_dataflow
-from aep_provider.resources.check import DataflowRequest
-from aep_provider.resources.connection import BaseConnection
-from aep_provider.resources.connectors import connector
-from aep_provider.resources.ensure import ensure
-from aep_provider.resources.facts import Facts
-from aep_provider.resources.target import SchemaChoice
+from aep_provider.resources.authentication import SourceLogin
 from aep_provider.verdict import judge
 
-from .estate import Estate, postgres, postgres_is_there
+from .estate import Estate, on_demand, postgres, postgres_is_there
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.service]
 
@@ -113,15 +107,11 @@ class Waits:
         (self.estate.dags / "waits.py").write_text(DAG_FILE.format(ids=str(ids), interval=INTERVAL, a_dag=A_DAG))
 
     def _flow(self, client: AepClient, table: str) -> str:
-        system = connector("servicenow")
-        login = SourceLogin("aep_source_servicenow", "https://dev1.service-now.example", "ann", "right")
-        base = BaseConnection(
-            client, name="waits", connector=system, credentials=credentials(client, system, login, None)
+        login = SourceLogin("aep_source_servicenow", "https://dev1.service-now.example", "ann", "right-source-password")
+        (made,) = ensure_dataflows(
+            client, lambda _: login, [on_demand(table, table, source_conn_id="aep_source_servicenow")]
         )
-        request = DataflowRequest(
-            table, system, table, SchemaChoice(title=table), frequency="on_demand", delta_column="sys_updated_at"
-        )
-        flow_id = ensure_dataflow(Facts(client), request, ensure(base).id).flow_id
+        flow_id = made.flow_id
         self.estate.until(
             lambda: flow_service.read(client, "flows", flow_id)["state"] == "enabled",
             f"the flow of {table} is ready",

@@ -15,6 +15,7 @@ def test_nothing_of_the_shell_leaks_in(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("AIRFLOW_CONN_AEP_DEFAULT", "aep://somebody:secret@platform.adobe.io")
     monkeypatch.setenv("AIRFLOW_CONFIG", "/elsewhere/airflow.cfg")
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    monkeypatch.setenv("OPENLINEAGE_URL", "https://lineage/elsewhere")
     monkeypatch.setenv("NO_PROXY", "intranet")
     environment = airflow_environment(tmp_path)
     assert "/elsewhere" not in " ".join(environment.values())

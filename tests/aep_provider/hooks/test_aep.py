@@ -144,15 +144,21 @@ class TestMasking:
 
 class TestTestConnection:
     def test_a_good_one(self, aep: Any) -> None:
-        assert AepHook().test_connection() == (True, "AEP answers for sandbox prod")
+        good, message = AepHook().test_connection()
+        assert good
+        assert message.startswith("Token, organisation, sandbox prod and permissions are right")
 
     @pytest.mark.parametrize(
         ("extra", "fields", "told"),
         [
-            ({"sandbox": "nowhere"}, {}, "sandbox"),
+            ({"sandbox": "nowhere"}, {}, "The test of the sandbox failed (right: token, gateway, organisation). "),
             ({"sandbox": "No Such"}, {}, "lower case"),
             ({"access_token": "eyJ-not-a-token"}, {"password": None}, "access_token may have expired"),
-            ({}, {"host": "http://127.0.0.1:9"}, "could not be reached"),
+            (
+                {},
+                {"host": "http://127.0.0.1:9"},
+                "The test of the gateway failed (right: token). AEP could not be reached",
+            ),
             (
                 {"token_url": "http://127.0.0.1:9/ims"},
                 {"login": "never-asked-before"},
@@ -179,8 +185,45 @@ class TestTestConnection:
         define(urls, host=strict_platform.url, login="robot", password="wrong-secret")
         good, message = AepHook().test_connection()
         assert (good, "wrong-secret" in message) == (False, False)
-        assert "identity service refused" in message
+        assert message.startswith("The test of the token failed. Adobe's identity service refused")
         assert "client secret" in message
+
+    @pytest.mark.parametrize(
+        ("changes", "login", "told"),
+        [
+            (
+                {"ims_org_id": "OTHER@AdobeOrg"},
+                "robot",
+                ["the organisation failed (right: token, gateway)", "ims_org_id"],
+            ),
+            (
+                {"sandbox": "dev"},
+                "robot",
+                ["the sandbox failed (right: token, gateway, organisation)", "not its title"],
+            ),
+            (
+                {"sandbox": "stage"},
+                "reader",
+                ["the permissions failed", "read sources, schemas, datasets", "FLOW-2121"],
+            ),
+            (
+                {},
+                "reader",
+                ["the permissions failed", "Not allowed to read datasets: ", "product profile"],
+            ),
+        ],
+        ids=["another organisation", "no such sandbox", "sandbox denied", "no permissions"],
+    )
+    def test_each_door_is_tried(
+        self, strict_platform: Any, define: Callable[..., None], secrets: list[str], changes: dict[str, str], login: str,
+        told: list[str], no_waits: None,
+    ) -> None:  # fmt: skip
+        extra = {"token_url": f"{strict_platform.url}/ims/token/v3", "ims_org_id": "ACME@AdobeOrg"} | changes
+        define(extra, host=strict_platform.url, login=login, password=secrets[0])
+        good, message = AepHook().test_connection()
+        assert not good
+        assert not [words for words in told if words not in message], message
+        assert "\n" not in message
 
     def test_it_never_raises(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AIRFLOW_CONN_AEP_DEFAULT", raising=False)
@@ -188,10 +231,10 @@ class TestTestConnection:
         assert not good
         assert message
 
-    def test_the_session_is_closed(self, aep: Any) -> None:
-        hook = AepHook()
-        hook.test_connection()
-        assert "client" not in hook.__dict__
+    def test_it_asks_little(self, aep: Any) -> None:
+        AepHook().test_connection()
+        assert {seen.method for seen in aep.seen if seen.path.startswith("/data/")} == {"GET"}
+        assert len([seen for seen in aep.seen if seen.path.startswith("/data/")]) == 4
 
 
 class TestSourceLogin:

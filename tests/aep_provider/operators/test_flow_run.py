@@ -242,7 +242,7 @@ class TestDataflow:
         assert window(flow_id=later, earlier_flow_ids=[flow_id], **DAY).run() == first
 
     def test_a_specification_that_cannot_be(self, task: Any, aep: Any, no_waits: None) -> None:
-        with pytest.raises(AirflowFailException, match="tabel: Extra inputs"):
+        with pytest.raises(AirflowFailException, match="tabel: there is no such field"):
             task(AepEnsureDataflowOperator(task_id="d", spec={**SPEC, "tabel": "x"})).run()
         assert aep.seen == []
 

@@ -367,7 +367,7 @@ def test_what_cannot_be_meant(again: Any, aep: Any, more: Any, message: str) -> 
     assert len(aep.seen) == sent
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "switch",
     [

@@ -220,7 +220,7 @@ class TestNeverTwice:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr("aep_provider.resources.flow_service.single", die)
+            patch.setattr("aep_provider.resources.flow_service.made_by", die)
             with pytest.raises(KeyboardInterrupt):
                 made.connection()
         assert made.tasks["connection"].store.held

@@ -82,7 +82,7 @@ class TestTelling:
         assert set(row["run_ids"]) == set(failed)
         text = note.sent[0]
         assert text.startswith("2 runs failed, 1 cause (sandbox prod)\n- 2 runs of 1 flow (incidents), ")
-        assert "CONNECTOR-1001-500, by base connection incidents (" in text
+        assert "CONNECTOR-1001-500, by base connection ServiceNow via aep_source_servicenow (" in text
         assert "AEP says: the source has no such table" in text
         assert "To do: " in text
         assert done.ti.xcoms["message"] == text
@@ -131,7 +131,7 @@ class TestTelling:
         """It is made for real; then hours pass for the watch alone."""
         platform = start_platform("--assume", "run_appears_after_seconds=9000")
         there = make_client(platform.url)
-        flow = on_demand(there, platform, frequency="hour", interval=1, delta_column="sys_updated_at")
+        flow = on_demand(there, platform, shape="recurring", recurrence={"frequency": "hour", "interval": 1})
         start = int(flow.document["scheduleParams"]["startTime"])
         request = WatchRequest()
         assert not watch(there, request, None, now=start + 60).is_news
@@ -158,7 +158,8 @@ class TestNotifiers:
     def test_what_aep_says_is_no_template(
         self, watching: Any, client: AepClient, platform: Any, on_demand: Any, secrets: list[str]
     ) -> None:
-        flow = on_demand(client, platform, "{{ conn.aep_default.password }}")
+        flow = on_demand(client, platform)
+        flow.rename("{{ conn.aep_default.password }}")
         flow.fail(flow.day(1))
         note = Note()
         watching(notifiers=[note]).run()

@@ -156,9 +156,16 @@ def test_a_write_without_a_token_is_surely_not_carried_out(aep: Any, ims: Any, d
     ],
 )
 def test_an_answer_that_is_no_token(ims: Any, source: Any, body: Any) -> None:
-    ims.say(200, body)
+    ims.say(200, body, times=9)
     with pytest.raises(AepAnswerError, match="something else than a token"):
         source().token()
+    assert len(ims.seen) == 5
+
+
+def test_a_page_of_a_gateway_instead_of_a_token_is_asked_for_again(ims: Any, source: Any) -> None:
+    ims.say(200, b"<html>Please wait</html>")
+    assert source().token() == "eyJtoken-2"
+    assert len(ims.seen) == 2
 
 
 def test_a_redirect_of_the_identity_service_is_not_followed(ims: Any, server: Any, source: Any) -> None:

@@ -112,11 +112,19 @@ def test_lines_of_json_are_read_as_text(aep: Any, driver: Any) -> None:
 )
 @pytest.mark.parametrize(("method", "ambiguous"), [("GET", False), ("POST", True)])
 def test_an_answer_that_is_no_json(aep: Any, driver: Any, body: bytes, method: str, ambiguous: bool) -> None:
-    aep.say(200, body, headers={"Content-Type": "text/html; charset=x"})
-    with pytest.raises(AepAnswerError, match=r"HTTP 200, text/html.*is not JSON") as caught:
+    aep.say(200, body, headers={"Content-Type": "text/html; charset=x"}, times=9)
+    with pytest.raises(
+        AepAnswerError, match=r"HTTP 200, text/html.* (is not JSON|is nested deeper|holds a number)"
+    ) as caught:
         driver().request(method, FLOWS)
     assert caught.value.ambiguous is ambiguous
-    assert len(aep.seen) == 1
+    assert len(aep.seen) == (1 if ambiguous else 5)
+
+
+def test_a_gateway_that_answers_with_a_page_of_its_own_for_a_moment(aep: Any, driver: Any) -> None:
+    aep.say(200, b"<html>Please wait</html>", headers={"Content-Type": "text/html"})
+    aep.say(200, {"items": []})
+    assert driver().request("GET", FLOWS).body == {"items": []}
 
 
 def test_a_redirect_is_not_followed_and_takes_no_token_along(aep: Any, server: Any, driver: Any) -> None:
@@ -304,11 +312,11 @@ def test_a_refused_token_is_renewed_once(aep: Any, ims: Any, driver: Any, method
     assert [seen.headers["authorization"] for seen in aep.seen] == ["Bearer eyJtoken-1", "Bearer eyJtoken-2"]
 
 
-def test_a_token_refused_twice_is_an_error(aep: Any, ims: Any, driver: Any) -> None:
+def test_a_token_refused_again_and_again_is_an_error(aep: Any, ims: Any, driver: Any) -> None:
     aep.say(401, {"error_code": "401013", "message": "Oauth token is not valid: eyJtoken-2"}, times=5)
     with pytest.raises(AepAuthenticationError, match=r"401013.*not valid: \*\*\*.*Check login") as caught:
         driver().request("GET", FLOWS)
-    assert len(aep.seen) == len(ims.seen) == 2
+    assert len(aep.seen) == len(ims.seen) == 5
     assert caught.value.number == 401013
 
 

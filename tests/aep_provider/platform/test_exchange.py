@@ -122,10 +122,13 @@ def test_a_long_wait_is_handed_on() -> None:
     assert verdict.error.retry_after == 3600
 
 
-def test_a_token_is_renewed_once_in_a_call() -> None:
-    one = exchange("POST")
-    assert isinstance(one.answered(401, {}, b""), NewToken)
-    assert isinstance(one.answered(429, {}, b""), Wait)
+def test_a_token_is_renewed_a_few_times_in_a_call() -> None:
+    one = exchange("POST", attempts=3)
+    for _ in range(2):
+        assert isinstance(one.answered(401, {}, b""), NewToken)
+        assert isinstance(one.answered(429, {}, b""), Wait)
+        one.sending("eyJtoken")
+    assert isinstance(one.answered(401, {}, b""), Raise)
     verdict = one.answered(403, {}, b'{"error_code": "403010"}')
     assert isinstance(verdict, Raise)
 
@@ -150,10 +153,19 @@ def test_a_redirect_names_its_host_only(status: int) -> None:
 
 @pytest.mark.parametrize(("content", "body"), [(b"", None), (b" \r\n", None), (b"null", None), (b"[1]", [1])])
 def test_an_answer(content: bytes, body: Any) -> None:
-    verdict = exchange().answered(200, {"ETag": "x"}, content)
+    verdict = exchange("POST").answered(200, {"ETag": "x"}, content)
     assert isinstance(verdict, Ok)
     assert verdict.answer.body == body
     assert verdict.answer.headers == {"etag": "x"}
+
+
+@pytest.mark.parametrize("content", [b"", b" ", b"<html>", b'{"items": ['])
+def test_what_is_read_and_comes_as_no_document_is_asked_for_again(content: bytes) -> None:
+    verdict = exchange("GET").answered(200, {}, content)
+    assert isinstance(verdict, Wait)
+    assert isinstance(verdict.error, AepAnswerError)
+    assert isinstance(exchange("GET", expect="text").answered(200, {}, b""), Ok)
+    assert isinstance(exchange("GET").answered(204, {}, b""), Ok)
 
 
 def test_a_byte_order_mark_is_no_part_of_it() -> None:

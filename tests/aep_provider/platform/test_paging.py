@@ -96,7 +96,7 @@ class TestFlowService:
         ],
     )
     def test_what_is_no_list_is_not_an_empty_one(self, aep: Any, client: Any, body: Any) -> None:
-        aep.say(200, body)
+        aep.say(200, body, times=9)
         with pytest.raises(AepAnswerError):
             list(flow_service_items(client, "/flows"))
 
@@ -161,7 +161,7 @@ class TestCatalog:
 
     @pytest.mark.parametrize("body", [None, [], ["@/dataSets/1"], {"a": 1}])
     def test_what_is_no_list_is_not_an_empty_one(self, aep: Any, client: Any, body: Any) -> None:
-        aep.say(200, body)
+        aep.say(200, body, times=9)
         with pytest.raises(AepAnswerError):
             list(catalog_objects(client))
 

@@ -20,12 +20,16 @@ from aep_provider.resources.coverage import (
     all_flows,
     cover,
     generations,
+    of_one_dataset,
     past_runs,
     uncovered,
 )
 from aep_provider.resources.run_history import PastRun
 from aep_provider.resources.window import Edges, Window
 from aep_provider.verdict import RunState, Tolerance, Verdict
+
+from ..made import declared, made
+from ..on_demand import LOGIN
 
 OK, PARTLY, FAILED, RUNNING = RunState.SUCCEEDED, RunState.PARTIAL, RunState.FAILED, RunState.RUNNING
 ASKED = Window(0, 50)
@@ -270,6 +274,16 @@ class TestPastRuns:
         wire.answer("GET", "/runs", page(runs[2], runs[1], following="/runs?continuationToken=2"), times=1)
         wire.answer("GET", "/runs", page(runs[1], runs[0]), times=1)
         assert [one.id for one in past_runs(client, [Generation("f", "f", recurs=False)])] == ["c", "b", "a"]
+
+    def test_another_dataset_begins_anew(self, client: AepClient, platform: Any, on_demand: Any) -> None:
+        """Generations into the dataset of today count, those into another one do not."""
+        old = on_demand(client, platform)
+        old.rename("incidents (replaced 2026-01-01)")
+        made(client, LOGIN, declared(target={"dataset": "others"}, names={"target_connection": "second"}))
+        both = generations(all_flows(client), "incidents")
+        assert len(both) == 2
+        assert [one.name for one in of_one_dataset(client, both, "incidents")] == ["incidents"]
+        assert of_one_dataset(client, both, "gone") == both
 
     def test_all_generations(self, client: AepClient, platform: Any, on_demand: Any) -> None:
         """A flow that was replaced, and the one that replaced it, which loaded a day of it again."""

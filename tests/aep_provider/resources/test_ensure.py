@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,8 +26,9 @@ from aep_provider.errors import (
     AepPreconditionError,
     AepServerError,
 )
-from aep_provider.resources.ensure import Action, Existing, IfExists, Outcome, Patience, Resource, ensure
+from aep_provider.resources.ensure import Patience, ensure
 from aep_provider.resources.fingerprint import fingerprint, marked, read_mark
+from aep_provider.resources.resource import Action, Existing, IfExists, Outcome, Resource
 
 LOST = AepAnswerLostError("no answer", ambiguous=True)
 FAILED = AepServerError(status=503, ambiguous=True)
@@ -111,9 +112,20 @@ class Thing(Resource):
         assert made is not None
         return made.id, made.etag
 
+    def frozen(self, existing: Existing) -> list[str]:
+        return self.differences(existing) if self.fixed else []
+
+    @classmethod
+    def listing(cls, client: object) -> Iterator[Mapping[str, Any]]:
+        raise NotImplementedError
+
+    def search(self) -> list[Mapping[str, Any]]:
+        raise NotImplementedError
+
+    def recognise(self, documents: object) -> list[Existing]:
+        raise NotImplementedError
+
     def change(self, existing: Existing, description: str) -> str | None:
-        if self.fixed:
-            return super().change(existing, description)
         self.shelf.patches += 1
         fault, changed_all_the_same = self.shelf.change_faults.popleft() if self.shelf.change_faults else (None, True)
         if not changed_all_the_same:

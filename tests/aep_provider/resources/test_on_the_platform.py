@@ -19,12 +19,13 @@ from aep_provider.resources.authentication import SourceLogin, credentials
 from aep_provider.resources.connection import BaseConnection
 from aep_provider.resources.connectors import connector
 from aep_provider.resources.dataset import Dataset
-from aep_provider.resources.ensure import Action, Outcome, Patience, Resource, ensure
+from aep_provider.resources.ensure import Patience, ensure
 from aep_provider.resources.fingerprint import read_mark
 from aep_provider.resources.flow import Flow, FlowDefinition
 from aep_provider.resources.flow_spec import FlowSpec, find_flow_spec
 from aep_provider.resources.flow_state import FlowState, set_state, state_of
 from aep_provider.resources.mapping_set import MappingSet
+from aep_provider.resources.resource import Action, Outcome, Resource
 from aep_provider.resources.schema import DerivedFieldGroup, Schema, existing_schema, full_id, resolved, tenant_id
 from aep_provider.resources.source_connection import SourceConnection
 from aep_provider.resources.target_connection import TargetConnection
@@ -498,17 +499,21 @@ class TestFrozen:
         with pytest.raises(AepDifferenceError, match="dataset"):
             make_sure(chain.target_resource(dataset_id=other), if_exists="update")
 
-    def test_a_schema(self, chain: Chain) -> None:
+    def test_the_class_of_a_schema(self, chain: Chain) -> None:
         make_sure(chain.schema_resource())
-        person = "https://ns.adobe.com/xdm/context/profile-person-details"
-        with pytest.raises(AepDifferenceError, match="parts"):
-            make_sure(chain.schema_resource(field_groups=[person]), if_exists="update")
+        event = "https://ns.adobe.com/xdm/context/experienceevent"
+        with pytest.raises(AepDifferenceError, match=r"keeps its class.*parts"):
+            make_sure(chain.schema_resource(class_id=event), if_exists="update")
 
-    def test_a_field_group(self, chain: Chain) -> None:
+    def test_the_type_of_a_field(self, chain: Chain) -> None:
         make_sure(chain.group_resource())
-        fewer = DerivedFields(tenant_id(chain.client), "incident", chain.columns()[:2])
-        with pytest.raises(AepDifferenceError, match=r"fields\._"):
-            make_sure(chain.group_resource(fields=fewer), if_exists="update")
+        other = [
+            {**column, "xdm": {"type": "boolean"}, "type": "boolean", "meta:xdmType": "boolean"}
+            for column in chain.columns()
+        ]
+        fields = DerivedFields(tenant_id(chain.client), "incident", other)
+        with pytest.raises(AepDifferenceError, match=r"cannot change its type.*fields\._"):
+            make_sure(chain.group_resource(fields=fields), if_exists="update")
 
     def test_the_schema_of_a_dataset(self, chain: Chain) -> None:
         make_sure(chain.dataset_resource())
@@ -518,6 +523,35 @@ class TestFrozen:
 
 
 class TestSchema:
+    def test_a_field_group_can_be_added(self, chain: Chain) -> None:
+        first = make_sure(chain.schema_resource())
+        person = "https://ns.adobe.com/xdm/context/profile-person-details"
+        more = chain.schema_resource(field_groups=[person])
+        with pytest.raises(AepDifferenceError, match="parts"):
+            make_sure(more)
+        assert make_sure(more, if_exists="update").action is Action.UPDATED
+        (found,) = more.find()
+        assert found.id == first.id
+        assert person in found.content["parts"]
+        assert more.written_by_us(found)
+        assert make_sure(more).action is Action.REUSED
+        # What is there stays, and says nothing.
+        assert make_sure(chain.schema_resource()).action is Action.REUSED
+
+    def test_columns_can_be_added(self, chain: Chain) -> None:
+        tenant, columns = tenant_id(chain.client), chain.columns()
+        few = chain.group_resource(fields=DerivedFields(tenant, "incident", columns[:2]))
+        first = make_sure(few)
+        every = chain.group_resource(fields=DerivedFields(tenant, "incident", columns))
+        with pytest.raises(AepDifferenceError, match=rf"_{tenant}.incident.*missing in AEP"):
+            make_sure(every)
+        assert make_sure(every, if_exists="update").action is Action.UPDATED
+        (found,) = every.find()
+        assert found.id == first.id
+        assert every.written_by_us(found)
+        assert make_sure(every).action is Action.REUSED
+        assert make_sure(few).action is Action.REUSED
+
     def test_a_title_is_unique_over_schemas_and_field_groups(self, chain: Chain) -> None:
         group = chain.group_resource()
         make_sure(group)

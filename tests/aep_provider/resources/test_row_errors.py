@@ -560,7 +560,7 @@ def test_no_value_of_a_row_can_be_read(case: tuple[dict[str, Any], list[str]], c
     check_nothing_is_exposed(case, code, nested)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @settings(max_examples=1_500, deadline=None)
 @given(lines(), CODE, st.booleans())
 def test_no_value_of_many_rows_can_be_read(case: tuple[dict[str, Any], list[str]], code: str, nested: bool) -> None:
@@ -615,7 +615,7 @@ def test_any_file_gives_rows_or_one_of_our_errors(documents: list[Any], array: b
     check_any_file(documents, array, show_values)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @settings(max_examples=1_500, deadline=None)
 @given(st.lists(JUNK, max_size=4), st.booleans(), st.booleans())
 def test_many_files_give_rows_or_one_of_our_errors(documents: list[Any], array: bool, show_values: bool) -> None:

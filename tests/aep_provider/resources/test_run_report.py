@@ -18,19 +18,14 @@ from aep_provider.platform.client import AepClient
 from aep_provider.platform.exchange import Answer, Exchange
 from aep_provider.platform.settings import AepSettings
 from aep_provider.resources import flow_service
-from aep_provider.resources.authentication import SourceLogin, credentials
-from aep_provider.resources.chain import ensure_dataflow
-from aep_provider.resources.check import DataflowRequest
-from aep_provider.resources.connection import BaseConnection
-from aep_provider.resources.connectors import connector
-from aep_provider.resources.ensure import ensure
-from aep_provider.resources.facts import Facts
+from aep_provider.resources.authentication import SourceLogin
 from aep_provider.resources.redaction import MASK
 from aep_provider.resources.run import read_run
 from aep_provider.resources.run_causes import advice
 from aep_provider.resources.run_report import MAX_LINE, MAX_LINES, RunReport, read_report
-from aep_provider.resources.target import SchemaChoice
 from aep_provider.verdict import RunState, judge
+
+from ..made import declared, made
 
 LOGIN = SourceLogin("aep_source_servicenow", "https://dev1.service-now.example", "ann", "hunter2-of-the-source")
 RUN, FLOW, BATCH = "c0cb4b5b-367f-4946-a6cc-f7ccfe005b89", "cf4fce79-8822-456d-8fce-798822556dc6", "01H6F1A900"
@@ -530,7 +525,7 @@ def test_whatever_aep_tells_there_is_a_report(mutant: tuple[dict[str, Any], Any]
     check_mutant(mutant, show_values)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @settings(max_examples=2_500, deadline=None)
 @given(mutants(), st.booleans())
 def test_whatever_aep_tells_there_is_a_report_tens_of_thousands(
@@ -555,17 +550,10 @@ def column(name: str, kind: str, **xdm: str) -> dict[str, Any]:
 
 def load(client: AepClient, org: str, percent: float) -> tuple[str, str]:
     """Load ``incident`` with a text as a number; return the ids of flow and run."""
-    system = connector("servicenow")
-    base = ensure(
-        BaseConnection(client, name="i", connector=system, credentials=credentials(client, system, LOGIN, None))
-    )
     columns = [column("sys_id", "string"), column("short_description", "integer"),
                column("sys_updated_at", "string", format="date-time")]  # fmt: skip
-    request = DataflowRequest(
-        "incidents", system, "incident", SchemaChoice(title="incidents"), columns=columns, frequency="on_demand",
-        delta_column="sys_updated_at",
-    )  # fmt: skip
-    chain = ensure_dataflow(Facts(client), request, base.id, partial_ingestion_percent=percent)
+    spec = declared("incidents", columns=columns, policy={"partial_ingestion_percent": percent})
+    chain = made(client, LOGIN, spec)
     await_(lambda: flow_service.read(client, "flows", chain.flow_id)["state"] == "enabled")
     params = {"startTime": int(time.time()), "windowStartTime": 1767225600, "windowEndTime": 1767571200,
               "deltaColumn": {"name": "sys_updated_at"}}  # fmt: skip

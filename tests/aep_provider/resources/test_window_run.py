@@ -15,19 +15,15 @@ import pytest
 from aep_provider.errors import AepConfigError, AepDuplicateError, AepError
 from aep_provider.platform.client import AepClient
 from aep_provider.resources import flow_service
-from aep_provider.resources.authentication import SourceLogin, credentials
-from aep_provider.resources.chain import ensure_dataflow
-from aep_provider.resources.check import DataflowRequest
-from aep_provider.resources.connection import BaseConnection
-from aep_provider.resources.connectors import connector
-from aep_provider.resources.ensure import Patience, ensure
-from aep_provider.resources.facts import Facts
+from aep_provider.resources.authentication import SourceLogin
+from aep_provider.resources.ensure import Patience
 from aep_provider.resources.run import read_run, runs_of
 from aep_provider.resources.run_history import read_history
-from aep_provider.resources.target import SchemaChoice
 from aep_provider.resources.window import Edges, Window
 from aep_provider.resources.window_run import How, OnFailedRun, Started, WindowRequest, start_window
 from aep_provider.verdict import RunState, Verdict, judge
+
+from ..made import declared, made
 
 LOGIN = SourceLogin("aep_source_servicenow", "https://dev1.service-now.example", "ann", "hunter2-of-the-source")
 QUICK = Patience(settle_seconds=1.5, look_every_seconds=0.05)
@@ -64,17 +60,10 @@ class Dataflow:
     """An on-demand dataflow on a platform, and what has landed of it."""
 
     def __init__(self, client: AepClient, state: Path, name: str = "incidents", **more: Any) -> None:
-        system = connector("servicenow")
-        resource = BaseConnection(
-            client, name=name, connector=system, credentials=credentials(client, system, LOGIN, None)
-        )
-        values: dict[str, Any] = {"frequency": "on_demand", "delta_column": "sys_updated_at", **more}
-        request = DataflowRequest(name, system, "incident", SchemaChoice(title=name), **values)
-        chain = ensure_dataflow(Facts(client), request, ensure(resource, patience=QUICK).id)
+        one = made(client, LOGIN, declared(name, **more))
         self.client = client
-        self.flow_id = chain.flow_id
-        dataset = next(one.id for one in chain.outcomes if one.kind == "dataset")
-        self.folder = state / "datasets" / dataset
+        self.flow_id = one.flow_id
+        self.folder = state / "datasets" / one.dataset_id
         while flow_service.read(client, "flows", self.flow_id)["state"] != "enabled":
             pass
 
@@ -116,6 +105,30 @@ def dataflow(client: AepClient, platform: Any) -> Dataflow:
 
 def posted(wire: Any) -> int:
     return sum(seen.method == "POST" and seen.path.rstrip("/").endswith(RUNS) for seen in wire.seen)
+
+
+class TestARunThatListsShowNoMore:
+    """The dataset's ledger knows of it, so its window is not loaded again."""
+
+    def test_is_taken_over_at_its_own_address(self, dataflow: Dataflow, wire: Any) -> None:
+        ledger = Notes()
+        run_id = dataflow.run(day(1), Notes(), ledger).run_id
+        wire.answer("GET", RUNS, {"items": []})
+        again = dataflow.load(day(1), Notes(), ledger)
+        assert (again.run_id, again.how) == (run_id, How.TAKEN_OVER)
+        assert posted(wire) == 1
+
+    def test_nor_its_own_address(self, dataflow: Dataflow, wire: Any) -> None:
+        ledger = Notes()
+        run_id = dataflow.run(day(1), Notes(), ledger).run_id
+        wire.answer("GET", RUNS, {"items": []})
+        wire.answer("GET", f"{RUNS}/{run_id}", {"type": "x", "title": "not there", "status": 404}, status=404)
+        with pytest.raises(AepDuplicateError, match=f"run {run_id} .* which AEP shows no more") as refused:
+            dataflow.load(day(1), Notes(), ledger)
+        assert not refused.value.final
+        dataflow.load(day(2), Notes(), ledger)
+        dataflow.load(day(1), Notes(), ledger, force=True)
+        assert posted(wire) == 3
 
 
 class TestWindows:
@@ -348,12 +361,12 @@ class TestFlowsThatTakeNoWindows:
             dataflow.load(day(1))
 
     def test_recurring(self, client: AepClient, platform: Any) -> None:
-        dataflow = Dataflow(client, platform.state, frequency="day", interval=1)
+        dataflow = Dataflow(client, platform.state, shape="recurring", recurrence={"frequency": "day", "interval": 1})
         with pytest.raises(AepConfigError, match=r"runs every day by itself.*1386"):
             dataflow.load(day(1))
 
     def test_one_time_before_it_begins(self, client: AepClient, platform: Any) -> None:
-        dataflow = Dataflow(client, platform.state, frequency="one_time", delta_column=None)
+        dataflow = Dataflow(client, platform.state, shape="one_time")
         with pytest.raises(AepConfigError, match="will load the whole table by itself"):
             dataflow.load(day(1))
 
@@ -398,7 +411,7 @@ SWITCHES = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("switch", SWITCHES)
 class TestUnderEachSwitch:
     @pytest.fixture
@@ -452,7 +465,7 @@ def test_a_flow_that_ran_by_itself_takes_no_windows(start_platform: Callable[...
     """Somebody else moved the start of the flow: AEP has loaded the whole table."""
     platform = start_platform("--time-scale", "0.001")
     client = make_client(platform.url)
-    dataflow = Dataflow(client, platform.state, frequency="one_time", delta_column=None)
+    dataflow = Dataflow(client, platform.state, shape="one_time")
     while not runs_of(client, dataflow.flow_id):
         pass
     dataflow.settle()

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -326,6 +327,22 @@ class TestWaiting:
         aep.answer("GET", "/runs/r1", page(document("inProgress")))
         with pytest.raises(AirflowSkipException):
             await wait(ti, run_id="r1", timeout=0.1, **soft)
+
+    @pytest.mark.parametrize(
+        ("soft", "ends"),
+        [
+            ({}, AirflowSensorTimeout),
+            ({"soft_fail": True}, AirflowSkipException),
+            ({"never_fail": True}, AirflowSkipException),
+        ],
+    )
+    def test_airflows_own_clock_may_be_first(
+        self, aep: Any, task: Any, monkeypatch: pytest.MonkeyPatch, soft: dict[str, bool], ends: type[Exception]
+    ) -> None:
+        aep.answer("GET", "/runs/r1", page(document("inProgress")))
+        monkeypatch.setattr("aep_provider.sensors.flow_run.time", SimpleNamespace(time=lambda: 1e9))
+        with pytest.raises(ends, match=r"Run r1 of flow f1 running|Sensor has timed out"):
+            task(AepFlowRunSensor(task_id="t", run_id="r1", deferrable=False, **QUICK | {"timeout": 0.1}, **soft)).run()
 
 
 class TestDeferring:

@@ -100,6 +100,15 @@ async def test_a_plain_success_ends_the_task(aep: Any, pushed: dict[str, Any]) -
     assert pushed["_link_AepFlowRunLink"].startswith("https://")
 
 
+async def test_what_openlineage_is_told_only_a_worker_can_tell(
+    aep: Any, pushed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aep.answer("GET", "/runs/r1", {"items": [GOOD]})
+    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", '{"type": "console"}')
+    assert await events_of(of_a_task()) == [TriggerEvent]
+    assert pushed.keys() <= {"_link_AepFlowRunLink"}
+
+
 async def test_what_cannot_be_published_here_is_told_to_a_worker(aep: Any, pushed: dict[str, Any]) -> None:
     aep.answer("GET", "/runs/r1", {"items": [GOOD]})
     pushed["outcome"] = "in the way"

@@ -25,10 +25,9 @@ from aep_provider.resources.run_wait import Awaited, Ending, Kind, RunWait
 from aep_provider.triggers import poller
 from aep_provider.triggers.poller import Seat, watched
 
-NOW_MS = int(time.time() * 1000)
 
-
-def document(run_id: str, status: str = "success", flow_id: str = "f", created: int = NOW_MS) -> dict[str, Any]:
+def document(run_id: str, status: str = "success", flow_id: str = "f", created: int | None = None) -> dict[str, Any]:
+    created = int(time.time() * 1000) if created is None else created
     metrics = {"statusSummary": {"status": status}, "durationSummary": {"startedAtUTC": created}}
     return {"id": run_id, "flowId": flow_id, "createdAt": created, "updatedAt": created, "metrics": metrics}
 
@@ -213,7 +212,7 @@ class TestFiltersThatDoNotWork:
         assert caplog.text.count("does not take a filter with several values") == 1
 
     async def test_a_filter_that_finds_nothing_is_found_out(self, caplog: pytest.LogCaptureFixture) -> None:
-        old = NOW_MS - 3_600_000
+        old = int(time.time() * 1000) - 3_600_000
         aep = Aep(*(document(f"r{number}", created=old) for number in range(300)), several="empty")
         endings = await all_ended(aep, [wait_for(f"r{number}") for number in range(300)])
         assert {ending.kind for ending in endings} == {Kind.ENDED}
