@@ -11,17 +11,23 @@ SERVICENOW = "eb13cb25-47ab-407f-ba89-c0125281c563"
 DATA_LAKE = "c604ff05-7f1a-43c0-8e18-33bf874cb11c"
 FLOW_SERVICE = "/data/foundation/flowservice"
 REGISTRY = "/data/foundation/schemaregistry"
+DAILY = {"frequency": "day", "interval": 1, "backfill": True}
+ON_DEMAND = {"frequency": "once", "startTime": 2_147_483_000}
+"""Its start lies far ahead, so that AEP does not run it by itself."""
 
 
 class PlainClient:
     """A session, and a count of what it sent."""
+
+    timeout = 60.0
+    """Seconds."""
 
     def __init__(self, url: str, org: str, sandbox: str) -> None:
         self.url, self.sent = url, 0
         token = requests.post(
             f"{url}/ims/token/v3",
             data={"grant_type": "client_credentials", "client_id": "plain", "client_secret": "plain-secret"},
-            timeout=60,
+            timeout=self.timeout,
         ).json()["access_token"]
         self.session = requests.Session()
         self.session.headers.update(
@@ -36,7 +42,7 @@ class PlainClient:
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Send one request and return its body."""
         self.sent += 1
-        answer = self.session.request(method, self.url + path, timeout=60, **options)
+        answer = self.session.request(method, self.url + path, timeout=self.timeout, **options)
         answer.raise_for_status()
         return answer.json()
 
@@ -54,8 +60,12 @@ def base_connection(client: PlainClient, name: str) -> str:
     return str(connection_id)
 
 
-def provision(client: PlainClient, base: str, name: str, table: str, delta: str) -> str:
-    """Source connection, field group, schema, dataset, target connection, mapping set and flow of one dataflow."""
+def provision(client: PlainClient, base: str, name: str, table: str, delta: str, *, on_demand: bool = False) -> str:
+    """
+    Source connection, field group, schema, dataset, target connection, mapping set and flow of one dataflow.
+
+    :param on_demand: have its runs posted, instead of one a day.
+    """
     call = client.call
     explore = {"objectType": "table", "object": table}
     columns = call("GET", f"{FLOW_SERVICE}/connections/{base}/explore", params=explore)["schema"]["columns"]
@@ -125,15 +135,10 @@ def provision(client: PlainClient, base: str, name: str, table: str, delta: str)
             "sourceConnectionIds": [source],
             "targetConnectionIds": [target],
             "transformations": [
-                {"name": "Copy", "params": {"deltaColumn": {"name": delta}}},
+                *([] if on_demand else [{"name": "Copy", "params": {"deltaColumn": {"name": delta}}}]),
                 {"name": "Mapping", "params": {"mappingId": mapping, "mappingVersion": "0"}},
             ],
-            "scheduleParams": {
-                "startTime": int(time.time()) + 3600,
-                "frequency": "day",
-                "interval": 1,
-                "backfill": True,
-            },
+            "scheduleParams": ON_DEMAND if on_demand else {**DAILY, "startTime": int(time.time()) + 3600},
         },
     )["id"]
     return str(flow)

@@ -1,8 +1,12 @@
-"""Provisioning 1, 10 and 40 dataflows at 150 ms of latency: this package beside a plain `requests` loop.
+"""Plan and apply 1, 10 and 40 dataflows at 150 ms of latency: this package beside a plain `requests` loop.
 
-Both against one local AEP, in turns, each with names of its own. Ours has every check switched on: it looks for each
-object before it makes it, validates tables, columns, schedule, mappings and permissions, and judges the flow by AEP's JSON
-schemas. The plain loop does none of that. A second line tells what it costs us to find everything there already.
+Both against a local AEP of their own. Ours has every check switched on: it reads what the sandbox
+holds, validates tables, columns, schedule, mappings and permissions, judges the flow by AEP's JSON schemas, and looks again
+after every answer that did not come. The plain loop does none of that.
+
+The shortest time is what one dataflow takes alone, from the look at its table to its flow, for as many rounds as there are when
+so many are worked on side by side. Two more lines tell what it costs to find that there is nothing to do, of 40 dataflows and
+of 1,000.
 """
 
 from __future__ import annotations
@@ -10,11 +14,11 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import random
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,14 +27,11 @@ from rich.console import Console
 from rich.table import Table
 
 from aep import ORG, local_aep, our_client
-from aep_provider.resources.authentication import SourceLogin, credentials
-from aep_provider.resources.chain import ensure_dataflow
-from aep_provider.resources.check import DataflowRequest
-from aep_provider.resources.connection import BaseConnection
-from aep_provider.resources.connectors import connector
-from aep_provider.resources.ensure import ensure
-from aep_provider.resources.facts import Facts
-from aep_provider.resources.target import SchemaChoice
+from aep_provider.dataflows.apply import Options, apply_plan
+from aep_provider.dataflows.planning import make_plan
+from aep_provider.dataflows.spec import DataflowSpec
+from aep_provider.dataflows.survey import look_around
+from aep_provider.resources.authentication import SourceLogin
 from plain import PlainClient, base_connection, provision
 
 LATENCY_MS = 150
@@ -51,24 +52,38 @@ def tables(folder: Path, count: int, columns: int = 20, rows: int = 50) -> list[
     return names
 
 
-def ours(url: str, names: list[str], prefix: str, workers: int) -> int:
-    """Make sure of the dataflows; how many requests it took."""
-    system = connector("servicenow")
-    with our_client(url) as client, ThreadPoolExecutor(workers) as pool:
-        facts = Facts(client)
-        login = SourceLogin("aep_source_bench", "https://bench.service-now.example", "bench", "bench-secret")
-        found = credentials(client, system, login)
-        base = ensure(BaseConnection(client, name=f"{prefix} base", connector=system, credentials=found)).id
+def declared(names: list[str], prefix: str) -> list[DataflowSpec]:
+    """The dataflows."""
+    shape = {"load": "recurring", "recurrence": {"frequency": "day", "interval": 1}, "delta_column": DELTA}
+    access = {"source": "servicenow", "source_conn_id": f"aep_source_{prefix.replace(' ', '_')}"}
+    return [
+        DataflowSpec.model_validate({"name": f"{prefix} {table}", "table": table, **access, **shape}) for table in names
+    ]
 
-        def one(table: str) -> None:
-            name = f"{prefix} {table}"
-            request = DataflowRequest(
-                name, system, table, SchemaChoice(title=name), frequency="day", interval=1, delta_column=DELTA
-            )
-            ensure_dataflow(facts, request, base)
 
-        list(pool.map(one, names))
-        return client.requests_sent
+def login(conn_id: str) -> SourceLogin:
+    """How to get into the source system."""
+    return SourceLogin(conn_id, "https://bench.service-now.example", "bench", "bench-secret")
+
+
+def ours(url: str, specs: list[DataflowSpec], workers: int) -> tuple[int, float]:
+    """Plan and apply; how many requests it took, and how many seconds the apply alone."""
+    with our_client(url) as client:
+        sandbox = look_around(client, login)
+        plan, planned = make_plan(specs, sandbox, whole=False, workers=workers)
+        began = time.perf_counter()
+        applied = apply_plan(plan, planned, sandbox, Options(workers=workers))
+        seconds = time.perf_counter() - began
+        assert not applied.failed
+        return client.requests_sent, seconds
+
+
+def nothing_to_do(url: str, specs: list[DataflowSpec], workers: int) -> int:
+    """Plan and apply where everything is as declared; how many requests, the one for a token too."""
+    with our_client(url) as client:
+        plan, _ = make_plan(specs, look_around(client, login), whole=False, workers=workers)
+        assert not plan.has_work
+        return client.requests_sent + 1
 
 
 def plain(url: str, names: list[str], prefix: str) -> int:
@@ -80,39 +95,55 @@ def plain(url: str, names: list[str], prefix: str) -> int:
     return client.sent
 
 
-def timed(work: Callable[[], int]) -> tuple[int, float]:
-    """Requests and seconds."""
+def seconds_of(work: Callable[[], object]) -> tuple[Any, float]:
+    """What came of it, and how long it took."""
     began = time.perf_counter()
-    requests = work()
-    return requests, time.perf_counter() - began
+    result = work()
+    return result, time.perf_counter() - began
 
 
-def measure(sizes: list[int], workers: int) -> list[dict[str, Any]]:
-    """One line for each size."""
-    lines = []
+def measure(size: int, workers: int) -> dict[str, Any]:
+    """One line: so many dataflows, of both, in a sandbox that holds nothing else."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "tables"
         folder.mkdir()
-        every = tables(folder, max(sizes))
-        with local_aep(folder, Path(scratch) / "state", "--latency-ms", str(LATENCY_MS)) as url:
-            for size in sizes:
-                names = every[:size]
-                plain_requests, plain_seconds = timed(lambda: plain(url, names, f"plain {size}"))  # noqa: B023
-                our_requests, our_seconds = timed(lambda: ours(url, names, f"ours {size}", workers))  # noqa: B023
-                again_requests, again_seconds = timed(lambda: ours(url, names, f"ours {size}", workers))  # noqa: B023
-                lines.append(
-                    {
-                        "dataflows": size,
-                        "plain requests": plain_requests,
-                        "plain seconds": round(plain_seconds, 1),
-                        "our requests": our_requests,
-                        "our seconds": round(our_seconds, 1),
-                        "ours /plain": round(our_seconds / plain_seconds, 2),
-                        "requests again": again_requests,
-                        "seconds again": round(again_seconds, 1),
-                    }
-                )
-    return lines
+        names = tables(folder, size)
+        latency = ("--latency-ms", str(LATENCY_MS))
+        with local_aep(folder, Path(scratch) / "plain", *latency) as url:
+            plain_requests, plain_seconds = seconds_of(lambda: plain(url, names, "plain"))
+            # The base connection is there when the one dataflow is measured.
+            ours(url, declared(names[:1], "first"), workers)
+            alone = [spec.model_copy(update={"name": "alone"}) for spec in declared(names[:1], "first")]
+            _, alone_seconds = ours(url, alone, workers)
+        with local_aep(folder, Path(scratch) / "ours", *latency) as url:
+            specs = declared(names, "ours")
+            (our_requests, apply_seconds), our_seconds = seconds_of(lambda: ours(url, specs, workers))
+            again_requests, again_seconds = seconds_of(lambda: nothing_to_do(url, specs, workers))
+    return {
+        "dataflows": size,
+        "plain requests": plain_requests,
+        "plain seconds": round(plain_seconds, 1),
+        "our requests": our_requests,
+        "our seconds": round(our_seconds, 1),
+        "plain /ours": round(plain_seconds / our_seconds, 1),
+        "apply /shortest": round(apply_seconds / (math.ceil(size / workers) * alone_seconds), 2),
+        "requests again": again_requests,
+        "seconds again": round(again_seconds, 1),
+    }
+
+
+def many(count: int) -> dict[str, Any]:
+    """What it costs to find a thousand dataflows as declared."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "tables"
+        folder.mkdir()
+        (table,) = tables(folder, 1, columns=4, rows=1)
+        with local_aep(folder, Path(scratch) / "state") as url:
+            shape = declared([table], "many")[0]
+            specs = [shape.model_copy(update={"name": f"many {number:04}"}) for number in range(count)]
+            ours(url, specs, 8)
+            requests, seconds = seconds_of(lambda: nothing_to_do(url, specs, 8))
+    return {"dataflows": count, "requests again": requests, "seconds again, without latency": round(seconds, 1)}
 
 
 def show(title: str, lines: list[dict[str, Any]]) -> None:
@@ -129,10 +160,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 40])
     parser.add_argument("--workers", type=int, default=4, help="dataflows that we make at the same time")
+    parser.add_argument("--many", type=int, default=1000, help="dataflows to find as declared; 0 leaves that out")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    measured = measure(given.sizes, given.workers)
+    measured = [measure(size, given.workers) for size in given.sizes]
+    found = [many(given.many)] if given.many else []
     if given.json:
-        print(json.dumps(measured))
+        print(json.dumps([*measured, *found]))
     else:
-        show(f"Provisioning at {LATENCY_MS} ms, {given.workers} at a time", measured)
+        show(f"Plan and apply at {LATENCY_MS} ms, {given.workers} at a time", measured)
+        if found:
+            show("Nothing to do", found)

@@ -20,17 +20,13 @@ from typing import Any
 import duckdb
 
 from aep import local_aep, our_client
+from aep_provider.dataflows.ensured import ensure_dataflows
+from aep_provider.dataflows.spec import DataflowSpec
 from aep_provider.platform.client import AepClient
 from aep_provider.resources import flow_service
-from aep_provider.resources.authentication import SourceLogin, credentials
-from aep_provider.resources.chain import ensure_dataflow
-from aep_provider.resources.check import DataflowRequest
-from aep_provider.resources.connection import BaseConnection
-from aep_provider.resources.connectors import connector
-from aep_provider.resources.ensure import Patience, ensure
-from aep_provider.resources.facts import Facts
+from aep_provider.resources.authentication import SourceLogin
+from aep_provider.resources.ensure import Patience
 from aep_provider.resources.run import read_run
-from aep_provider.resources.target import SchemaChoice
 from aep_provider.resources.window import Window
 from aep_provider.resources.window_run import WindowRequest, start_window
 from aep_provider.verdict import RunState, judge
@@ -80,16 +76,20 @@ def table(folder: Path, days: int, rows: int = 20_000) -> Counter[str]:
 
 def dataflow(client: AepClient, name: str) -> tuple[str, str]:
     """Flow and dataset of an on-demand dataflow."""
-    system = connector("servicenow")
-    login = SourceLogin("aep_source_bench", "https://bench.service-now.example", "bench", "bench-secret")
-    base = BaseConnection(client, name=name, connector=system, credentials=credentials(client, system, login))
-    request = DataflowRequest(
-        name, system, "events", SchemaChoice(title=name), frequency="on_demand", delta_column=DELTA
+    spec = DataflowSpec.model_validate(
+        {
+            "name": name,
+            "source": "servicenow",
+            "source_conn_id": "aep_source_bench",
+            "table": "events",
+            "delta_column": DELTA,
+        }
     )
-    chain = ensure_dataflow(Facts(client), request, ensure(base).id)
-    while flow_service.read(client, "flows", chain.flow_id)["state"] != "enabled":
+    login = SourceLogin("aep_source_bench", "https://bench.service-now.example", "bench", "bench-secret")
+    (made,) = ensure_dataflows(client, lambda _: login, [spec])
+    while flow_service.read(client, "flows", made.flow_id)["state"] != "enabled":
         time.sleep(0.01)
-    return chain.flow_id, next(one.id for one in chain.outcomes if one.kind == "dataset")
+    return made.flow_id, made.dataset_id
 
 
 def ours(client: AepClient, flow_id: str, windows: list[Window]) -> tuple[int, int]:

@@ -17,10 +17,18 @@ class Child:
     :param name: what messages call it.
     :param log: takes its standard output and standard error; written anew.
     :param keep: open files that it shall hold too (a lock that must live as long as it does).
+    :param folder: its working folder; by default this process's own.
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], *, environment: dict[str, str], log: Path, keep: Sequence[int] = ()
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        environment: dict[str, str],
+        log: Path,
+        keep: Sequence[int] = (),
+        folder: Path | None = None,
     ) -> None:
         self.name = name
         self.log = log
@@ -34,6 +42,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 pass_fds=keep,
+                cwd=folder,
             )
 
     def output(self) -> str:

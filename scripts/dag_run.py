@@ -36,15 +36,41 @@ class LastErrors:
         self.of_task[task_instance.task_id] = " ".join(str(error).split()) or type(error).__name__
 
 
-def run(dag_id: str, conf: dict[str, Any]) -> dict[str, Any]:
+class Steps:
+    """Writes into a file how far the run is: how many tasks are done, of how many, and which one runs."""
+
+    def __init__(self, file: Path, total: int) -> None:
+        self._file = file
+        self._total = total
+        self._done: set[str] = set()
+
+    @hookimpl
+    def on_task_instance_running(self, task_instance: Any) -> None:
+        """Called by Airflow when a task begins, or goes on after a wait."""
+        self._tell(task_instance.task_id)
+
+    @hookimpl
+    def on_task_instance_success(self, task_instance: Any) -> None:
+        """Called by Airflow when a task has ended well."""
+        self._done.add(task_instance.task_id)
+        self._tell(task_instance.task_id)
+
+    def _tell(self, task_id: str) -> None:
+        self._file.write_text(f"{len(self._done)} {self._total} {task_id}\n", encoding="utf-8")
+
+
+def run(dag_id: str, conf: dict[str, Any], steps: Path) -> dict[str, Any]:
     """Run the DAG once.
 
+    :param steps: the file that tells how far it is.
     :return: `state` of the run, `result` (what the task `summary` returned, or None) and `failed`, an error per task.
     """
     db.upgradedb()
     errors = LastErrors()
     get_listener_manager().add_listener(errors)
-    dag_run = get_bagged_dag(None, dag_id).test(logical_date=utcnow(), run_conf=conf)
+    dag = get_bagged_dag(None, dag_id)
+    get_listener_manager().add_listener(Steps(steps, len(dag.task_ids)))
+    dag_run = dag.test(logical_date=utcnow(), run_conf=conf)
     key = {"dag_id": dag_id, "run_id": dag_run.run_id}
     with create_session() as session:
         failed = session.scalars(select(TaskInstance.task_id).filter_by(**key, state="failed")).all()
@@ -59,4 +85,6 @@ def run(dag_id: str, conf: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[3]).write_text(json.dumps(run(sys.argv[1], json.loads(sys.argv[2]))), encoding="utf-8")
+    found = Path(sys.argv[3])
+    outcome = run(sys.argv[1], json.loads(sys.argv[2]), found.with_suffix(".steps"))
+    found.write_text(json.dumps(outcome), encoding="utf-8")

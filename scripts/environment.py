@@ -18,11 +18,11 @@ HOME = ROOT / ".airflow"
 BIN = Path(sys.executable).parent
 
 _LOOPBACK = "127.0.0.1,localhost,::1"
-_FOREIGN = ("AIRFLOW", "_AIRFLOW", "PYTHON")
+_FOREIGN = ("AIRFLOW", "_AIRFLOW", "OPENLINEAGE", "PYTHON")
 
 
 def clean_environment() -> dict[str, str]:
-    """The user's environment without what would change Airflow or Python, and with no proxy before loopback."""
+    """The user's environment without what would change Airflow, OpenLineage or Python, and with no proxy before loopback."""
     environment = {name: value for name, value in os.environ.items() if not name.upper().startswith(_FOREIGN)}
     environment["PATH"] = os.pathsep.join([str(BIN), environment.get("PATH", os.defpath)])
     environment["PYTHONUTF8"] = "1"
@@ -55,7 +55,8 @@ def airflow_environment(home: Path = HOME, *, port: int = 8080) -> dict[str, str
         "API__PORT": port,
         "API__BASE_URL": f"http://127.0.0.1:{port}",
         "API__WORKERS": 1,
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        # All parts write to one file, and on a busy machine wait longer for each other than the default of 5 s.
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
         "LOGGING__BASE_LOG_FOLDER": home / "logs",
         "DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": home / "bundles",
         # A chain of short tasks takes 2 s with this and 8 s with the default of 1 s.

@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 import local_aep
+from aep_provider.cli.progress import shown
+from aep_provider.dataflows.progress import Progress
 from arrivals import Arrivals
 from children import Child, leave_on_signals
 from environment import HOME, ROOT, airflow_environment
@@ -49,6 +53,7 @@ LOGINS: dict[str, dict[str, Any]] = {
     },
 }
 DEFAULT_SOURCE = "servicenow"
+_LOOK_SECONDS = 0.2
 
 
 def arguments() -> argparse.Namespace:
@@ -80,11 +85,16 @@ def dag_conf(table: str, delta: str | None, source: str = DEFAULT_SOURCE) -> dic
 
 
 def run_dag(
-    conf: dict[str, Any], aep: LocalAep, home: Path, login: dict[str, Any] | None = None
+    conf: dict[str, Any],
+    aep: LocalAep,
+    home: Path,
+    login: dict[str, Any] | None = None,
+    how_far: Progress | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Run the DAG in a child process; what `dag_run.py` found, and the log of it all.
 
     :param login: the Airflow connection of the source, where the invented one will not do.
+    :param how_far: told how many tasks are done.
     """
     environment = airflow_environment(home) | {
         "AIRFLOW_CONN_AEP_DEFAULT": aep.connection(),
@@ -95,12 +105,26 @@ def run_dag(
         command = [sys.executable, str(ROOT / "scripts" / "dag_run.py"), DAG_ID, json.dumps(conf), str(found)]
         child = Child("airflow", command, environment=environment, log=home / "run.log")
         try:
-            child.process.wait()
+            while child.process.poll() is None:
+                tell_steps(found.with_suffix(".steps"), how_far)
+                with suppress(subprocess.TimeoutExpired):
+                    child.process.wait(_LOOK_SECONDS if how_far else None)
         finally:
             child.stop()
         if not found.exists():
             return {"state": "not started", "failed": {"airflow": child.last_line()}, "result": None}, child.log
         return json.loads(found.read_text(encoding="utf-8")), child.log
+
+
+def tell_steps(file: Path, how_far: Progress | None) -> None:
+    """Tell what `dag_run.py` has written last; it may be writing just now."""
+    if how_far is None:
+        return
+    words = file.read_text(encoding="utf-8").split() if file.exists() else []
+    if len(words) == 3:
+        how_far("tasks done", int(words[0]), int(words[1]), words[2])
+    elif not file.exists():
+        how_far(f"Airflow starts {DAG_ID}", 0, None, "")
 
 
 def show_objects(console: Console, result: dict[str, Any]) -> None:
@@ -136,8 +160,9 @@ def provision(given: argparse.Namespace, console: Console) -> int:
     aep = local_aep.start(given.tables, given.state)
     try:
         console.print(f"Local AEP on {aep.url}, tables from {given.tables}, state in {os.path.relpath(aep.state)}")
-        with console.status(f"Airflow runs {DAG_ID} …"):
-            outcome, log = run_dag(dag_conf(given.table, given.delta, given.source), aep, given.home)
+        with shown() as how_far:
+            conf = dag_conf(given.table, given.delta, given.source)
+            outcome, log = run_dag(conf, aep, given.home, how_far=how_far)
         result = outcome["result"]
         if result:
             show_objects(console, result)
