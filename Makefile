@@ -16,7 +16,7 @@ run_options = $(call option,TABLES,--tables) $(call option,TABLE,--table) $(call
   $(call option,SOURCE,--source)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test test-services quick bench lint format clean
+.PHONY: help setup run up shell docs pictures test test-thorough test-services quick bench proof audit lint format dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -42,31 +42,57 @@ run: setup ## the main job: [TABLES=<folder> TABLE=<name> DELTA=<column> SOURCE=
 up: setup ## Airflow's UI and the local AEP, until Ctrl-C: [TABLES=<folder>]
 	@$(BIN)/python scripts/up.py $(call option,TABLES,--tables)
 
-test: setup ## all tests that need nothing but this machine
-	@$(BIN)/python -m pytest -n $(SIDE_BY_SIDE) --dist worksteal -m "not service"
+shell: setup ## a shell in which `airflow` and `aep-local` are those of `make up`
+	@$(BIN)/python scripts/environment.py "$${SHELL:-/bin/sh}"
 
-test-services: setup ## the tests that need PostgreSQL on 127.0.0.1; they are skipped without
+docs: setup ## the site of docs/, into build/site; broken links and warnings fail
+	@$(BIN)/python -m sphinx --builder html --fresh-env --write-all --fail-on-warning --keep-going --jobs auto --quiet docs build/site
+	@echo "build/site/index.html"
+
+pictures: setup ## the pictures in docs/images, taken of a `make up` of their own; needs Chromium
+	@$(BIN)/python scripts/pictures.py
+
+test: setup ## all tests that need nothing but this machine
+	@$(BIN)/python -m pytest -n $(SIDE_BY_SIDE) --dist worksteal -m "not service and not thorough"
+
+test-thorough: setup ## every setting of every switch, every place to be killed at: takes a quarter of an hour
+	@$(BIN)/python -m pytest -n $(SIDE_BY_SIDE) --dist worksteal -m thorough
+
+test-services: setup ## the tests that need PostgreSQL on 127.0.0.1, and a Redis to start; they are skipped without
 	@$(BIN)/python -m pytest -m service tests/e2e
 
 quick: setup ## the tests that take seconds
-	@$(BIN)/python -m pytest -n $(SIDE_BY_SIDE) -m "not slow and not e2e and not browser and not service"
+	@$(BIN)/python -m pytest -n $(SIDE_BY_SIDE) -m "not slow and not e2e and not browser and not service and not thorough"
 
 bench: setup ## what is fast and cheap about it, measured side by side: takes minutes
 	@$(BIN)/python benchmarks/imports.py
+	@$(BIN)/python benchmarks/specs.py
 	@$(BIN)/python benchmarks/provisioning.py
 	@$(BIN)/python benchmarks/windows.py
 	@$(BIN)/python benchmarks/waits.py
+	@$(BIN)/python benchmarks/page.py
+
+proof: setup ## nothing twice, lost or leaked under faults and kills, beside what people write today: takes a quarter of an hour
+	@$(BIN)/python -m tests.proof.table
+
+audit: setup ## known vulnerabilities of the locked versions; needs the public advisories
+	@$(BIN)/uv tool run --quiet pip-audit --strict --disable-pip --no-deps -r requirements.lock
 
 lint: setup ## ruff, its formatter, and mypy
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@MYPYPATH=scripts $(BIN)/mypy scripts/*.py
-	@MYPYPATH=benchmarks $(BIN)/mypy benchmarks/*.py
+	@MYPYPATH=benchmarks:scripts $(BIN)/mypy benchmarks/*.py
+	@MYPYPATH=docs/_site:plugins:include $(BIN)/mypy docs/conf.py docs/_site/*.py
 
 format: setup ## lets ruff put the code in form
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+dist: setup ## the wheel and the sdist, in dist/
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build -t sdist -t wheel
 
 clean: ## what runs and tests left behind: state, logs, caches (.venv stays)
 	@rm -rf .airflow .local .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
