@@ -22,7 +22,9 @@ from .estate import Estate
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.thorough]
 
 NAME = "page"
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+# Half a day from the next window's end, however long the tests take.
+TODAY = (datetime.now(UTC) - timedelta(hours=12)).replace(minute=0, second=0, microsecond=0)
+"""Where yesterday's window ends and today's begins."""
 LOADED = TODAY - timedelta(days=4)
 """The day that is backfilled. Airflow loads yesterday by itself, and the two between are a gap."""
 
@@ -39,12 +41,12 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
             out.writerow([f"row-{number}", f"{TODAY - timedelta(days=7) + timedelta(hours=number):%Y-%m-%d %H:%M:%S}"])
     one = Estate(folder / "estate", tables)
     one.environment["AIRFLOW__AEP__DATAFLOWS_FOLDER"] = str(one.specs)
-    schedule = {"cron": "0 0 * * *", "start": f"{TODAY - timedelta(days=6):%Y-%m-%d}"}
+    schedule = {"cron": f"0 {TODAY.hour} * * *", "start": (TODAY - timedelta(days=6)).isoformat()}
     dag_id = one.spec(NAME, table="incident", delta_column="sys_updated_at", schedule=schedule)
     try:
         one.start()
         one.known(dag_id)
-        one.backfill(dag_id, f"{LOADED:%Y-%m-%d}", f"{LOADED:%Y-%m-%d}")
+        one.backfill(dag_id, LOADED.isoformat(), LOADED.isoformat())
         states = one.ended_runs(dag_id, 2)
         assert states == {f"{day:%Y-%m-%d}": "success" for day in (LOADED, TODAY - timedelta(days=1))}
         yield one

@@ -30,7 +30,8 @@ def _logs_above(console: Console) -> Iterator[None]:
     theirs = {
         handler: handler.stream
         for handler in logging.getLogger().handlers
-        if isinstance(handler, logging.StreamHandler) and handler.stream.isatty()
+        # A file that opens late has no stream before its first line.
+        if isinstance(handler, logging.StreamHandler) and handler.stream is not None and handler.stream.isatty()
     }
     for handler, stream in theirs.items():
         handler.setStream(FileProxy(console, stream))

@@ -183,7 +183,7 @@ async def test_transient_trouble_is_borne_and_then_forgotten(aep: Any, no_waits:
 
 async def test_endless_trouble_is_borne_until_time_is_up_and_told(aep: Any, no_waits: None) -> None:
     aep.answer("GET", "/runs", {"unexpected": 1})
-    ending = await ending_of(trigger(poke_interval=0.001, timeout=0.5))
+    ending = await ending_of(trigger(poke_interval=0.001, timeout=3))
     assert (ending.kind, ending.verdicts) == (Kind.TIMEOUT, [])
     assert "The last look failed" in ending.message
     assert len([seen for seen in aep.seen if seen.path.endswith("/runs")]) > 11
