@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from aep_provider.errors import AepAnswerError
 from aep_provider.platform.paging import flow_service_items
 from aep_provider.resources import flow_service
 from aep_provider.resources.flow_state import FLOWS
@@ -26,6 +27,7 @@ MOST_RUNS: Final = 50_000
 MOST_FLOWS: Final = 20_000
 LAG_MS: Final = 900_000
 """How late AEP may list a run."""
+MOST_ODD: Final = 1_000
 _FLOWS_EVERY: Final = 300.0
 _SHOWN_AFTER: Final = (1, 10, 40, 100)
 """Pages of a first reading, and then each time that so many more were read as in the last."""
@@ -54,6 +56,8 @@ class Reading:
         """Whether there are more runs than are kept."""
         self.changed: set[str] = set()
         """Flows of which something is new; whoever has looked at them empties it."""
+        self._odd: dict[tuple[str, str], tuple[int, str]] = {}
+        """When what is not of AEP's form was created, and what is wrong, by collection and id."""
         self._read_at = 0
         self._flows_at = 0.0
 
@@ -77,7 +81,7 @@ class Reading:
         since = max(self._read_at - LAG_MS, oldest) if self.is_whole else oldest
         reached, is_cut = start, False
         for number, page in enumerate(pages_since(client, since), 1):
-            self._add(relied_on(run, COLLECTION) for run in page)
+            self._add(self._understood(page, COLLECTION))
             reached = min(reached, _last_moment(page) or reached)
             if self.is_whole:
                 continue
@@ -99,13 +103,40 @@ class Reading:
 
     def _read_flows(self, client: AepClient, now: float) -> None:
         found: dict[str, dict[str, Any]] = {}
-        for document in flow_service_items(client, flow_service.path_of(FLOWS)):
-            found[str(relied_on(document, FLOWS)["id"])] = document
+        self._odd = {key: odd for key, odd in self._odd.items() if key[0] != FLOWS}
+        for document in self._understood(flow_service_items(client, flow_service.path_of(FLOWS)), FLOWS):
+            found[str(document["id"])] = document
             if len(found) >= MOST_FLOWS:
                 log.warning("The sandbox has more than %d flows: the page shows no more", MOST_FLOWS)
                 break
         self.changed |= {each for each in found.keys() | self.flows.keys() if found.get(each) != self.flows.get(each)}
         self.flows, self._flows_at = found, now
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the sandbox is not shown, a sentence for each kind."""
+        flaws: dict[str, list[str]] = defaultdict(list)
+        for (collection, _), (_, flaw) in self._odd.items():
+            flaws[collection].append(flaw)
+        return tuple(
+            f"{len(found):,} of the sandbox's {collection} cannot be understood, and {'is' if len(found) == 1 else 'are'} "
+            f"not shown. {found[-1]}"
+            for collection, found in flaws.items()
+        )
+
+    def _understood(self, documents: Iterable[dict[str, Any]], collection: str) -> Iterator[dict[str, Any]]:
+        """Those that are of AEP's form; whatever else is there must not hide them."""
+        for document in documents:
+            told = document.get("id") if isinstance(document, Mapping) else None
+            try:
+                whole = relied_on(document, collection)
+            except AepAnswerError as error:
+                created = milliseconds(document.get("createdAt")) if isinstance(document, Mapping) else None
+                if len(self._odd) < MOST_ODD:
+                    self._odd[collection, str(told)[:100]] = created or 0, str(error)
+            else:
+                self._odd.pop((collection, str(told)), None)
+                yield whole
 
     def _add(self, documents: Iterable[dict[str, Any]]) -> None:
         for document in documents:
@@ -131,6 +162,7 @@ class Reading:
         if spare > 0:
             late = sorted(self.runs.values(), key=lambda run: run.created_at)[: spare + len(late)]
             self.known_since = max(self.known_since, late[-1].created_at + 1)
+        self._odd = {key: odd for key, odd in self._odd.items() if key[0] != COLLECTION or not 0 < odd[0] < oldest}
         self.is_cut = self.known_since > oldest
         self.known_since = max(self.known_since, oldest)
         for run in late:

@@ -215,7 +215,7 @@ class _Kept:
             known_since=since,
             is_whole=reading.is_whole,
             is_cut=reading.is_cut,
-            notes=notes,
+            notes=(*notes, *reading.notes),
         )
 
 

@@ -97,6 +97,35 @@ class TestReading:
         # All that were created since are among those kept.
         assert sum(each["createdAt"] >= known.known_since for each in world.runs) == len(known.runs)
 
+    def test_what_is_not_of_aeps_form_hides_nothing_else(self) -> None:
+        odd_run, odd_flow = run("odd", "one", NOW - HOUR, NOW - 60, "success"), flow("two")
+        odd_run["flowId"] = ["one"]
+        odd_flow["name"] = {"first": "two"}
+        world = World([flow("one"), odd_flow], [odd_run, *many(150)])
+        known = self.read(world)
+        assert known.is_whole
+        assert set(known.flows) == {flow_id("one")}
+        assert len(known.runs) == 150
+        of_flows, of_runs = known.notes
+        assert of_flows.startswith(
+            "1 of the sandbox's flows cannot be understood, and is not shown. AEP's answer holds"
+        )
+        assert "(odd)" in of_runs
+        assert "flowId is no text" in of_runs
+
+        odd_run["flowId"], odd_flow["name"] = flow_id("one"), "two"
+        self.read(world, now=NOW + 400, known=known)
+        assert known.notes == ()
+        assert known.runs["odd"].state is RunState.SUCCEEDED
+
+    def test_what_is_not_of_aeps_form_is_forgotten_too(self) -> None:
+        world = World([flow("one")], [run("odd", "one", NOW - HOUR, NOW - 60, "success") | {"flowId": 1}])
+        known = self.read(world)
+        assert known.notes
+        world.runs.clear()
+        self.read(world, now=NOW + 11 * DAY, known=known)
+        assert known.notes == ()
+
     def test_a_flow_that_was_just_made_is_looked_for_when_it_runs(self) -> None:
         world = World([flow("one")], many(3))
         known = self.read(world)
