@@ -56,7 +56,7 @@ test: setup ## all tests that need nothing but this machine
 	@$(BIN)/python -m pytest -n $(SIDE_BY_SIDE) --dist worksteal -m "not service and not thorough"
 
 test-thorough: setup ## every setting of every switch, every place to be killed at: takes a quarter of an hour
-	@$(BIN)/python -m pytest -n $(SIDE_BY_SIDE) --dist worksteal -m thorough
+	@$(BIN)/python -m pytest -n $(SIDE_BY_SIDE) --dist worksteal -m "thorough and not service"
 
 test-services: setup ## the tests that need PostgreSQL on 127.0.0.1, and a Redis to start; they are skipped without
 	@$(BIN)/python -m pytest -m service tests/e2e

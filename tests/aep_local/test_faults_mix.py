@@ -150,7 +150,9 @@ class Careful:
         raise AssertionError("nothing could be made")
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    "seed", [1, pytest.param(2, marks=pytest.mark.thorough), pytest.param(3, marks=pytest.mark.thorough)]
+)
 def test_a_careful_caller_gets_one_of_everything(
     start_platform: Callable[..., Platform], tmp_path: Path, seed: int
 ) -> None:

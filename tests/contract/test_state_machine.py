@@ -423,6 +423,7 @@ def test_short_sequences(server: Server) -> None:
     play(server, 8, 30)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_long_sequences(server: Server) -> None:
     play(server, 60, 60, Phase.shrink)

@@ -172,6 +172,7 @@ def client_of(estate: Estate, sandbox: str) -> AepClient:
     )  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_approved_and_killed_in_between(
     estate: Estate, watched: Watched, there: Callable[[str], dict[str, int]]
 ) -> None:

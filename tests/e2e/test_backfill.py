@@ -52,9 +52,9 @@ ON_POSTGRESQL = pytest.mark.parametrize("database", [POSTGRESQL], indirect=True)
 """For what takes minutes on SQLite, where no backfill can be created beside other parts of Airflow."""
 
 
-@pytest.fixture(params=[SQLITE, POSTGRESQL])
+@pytest.fixture
 def database(request: pytest.FixtureRequest, demand: Callable[[bool, str], None]) -> Iterator[str | None]:
-    if request.param == "sqlite":
+    if getattr(request, "param", SQLITE) == SQLITE:
         yield None
         return
     demand(postgres_is_there(), "no PostgreSQL on 127.0.0.1 lets the user postgres in")
@@ -77,6 +77,7 @@ def make_estate(tmp_path: Path) -> Iterator[Callable[..., Estate]]:
         each.stop()
 
 
+@pytest.mark.parametrize("database", [pytest.param(SQLITE, marks=pytest.mark.thorough), POSTGRESQL], indirect=True)
 def test_seven_days_of_several_dataflows(
     make_estate: Callable[..., Estate], database: str | None, demand: Callable[[bool, str], None]
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from .estate import Estate
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.thorough]
 
 RETRY_AFTER = 8
 SHOWN = {

@@ -64,6 +64,7 @@ def test_the_sample_table_lands_and_a_second_run_creates_nothing(place) -> None:
     assert Counter(landed(place.parquet_files(), ["sys_id"])["sys_id"]) == Counter(row["sys_id"] for row in rows)
 
 
+@pytest.mark.thorough
 def test_files_that_say_something_else_than_the_runs_are_a_failure(place) -> None:
     """The rows are counted in the files; a platform that only says so is not believed."""
     assert place.run(SAMPLES, "customer").returncode == 0
@@ -92,6 +93,7 @@ def test_the_real_incident_table_lands_whole(place) -> None:
         assert len(values[column]) == 3743
 
 
+@pytest.mark.thorough
 def test_a_table_made_just_now_lands_once(place, tmp_path: Path) -> None:
     """Without a delta column, from a folder with a blank in its name, given relative to where one stands."""
     chance = random.Random()
@@ -128,6 +130,7 @@ def test_a_table_that_does_not_exist_is_one_clear_error(place) -> None:
     assert not place.parquet_files()
 
 
+@pytest.mark.thorough
 def test_a_column_that_does_not_exist_is_one_clear_error(place) -> None:
     done = place.run(SAMPLES, "incident", "sys_updatd_at")
     assert done.returncode == 1

@@ -50,12 +50,19 @@ def connections(aep: LocalAep) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("source", "login", "authentication", "spec"),
     [
-        ("salesforce_service_cloud", BASIC, "Basic Authentication", "cb66ab34-8619-49cb-96d1-39b37ede86ea"),
-        (
+        pytest.param(
+            "salesforce_service_cloud",
+            BASIC,
+            "Basic Authentication",
+            "cb66ab34-8619-49cb-96d1-39b37ede86ea",
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param(
             "salesforce_service_cloud",
             LOGINS["salesforce_service_cloud"],
             "OAuth2 Client Credential",
             "cb66ab34-8619-49cb-96d1-39b37ede86ea",
+            marks=pytest.mark.thorough,
         ),
         (
             "postgresql",

@@ -206,7 +206,9 @@ class TestDataflow:
     ) -> None:
         changed = {**SPEC, "policy": {"partial_ingestion_percent": 7}}
         with pytest.raises(AirflowFailException, match="partialIngestionPercent"):
-            task(AepEnsureDataflowOperator(task_id="d", spec=changed, inlets=[ASSET]), more=more).run()
+            task(
+                AepEnsureDataflowOperator(task_id="d", spec=changed, inlets=[ASSET], settle_seconds=1), more=more
+            ).run()
 
     def test_a_new_schedule_is_no_change(self, task: Any, more: dict[str, Any], flow_id: str, aep: Any) -> None:
         aep.seen.clear()
@@ -223,7 +225,7 @@ class TestDataflow:
         self, task: Any, more: dict[str, Any], flow_id: str, client: Any
     ) -> None:
         client.delete(f"/data/foundation/flowservice/flows/{flow_id}")
-        done = task(AepEnsureDataflowOperator(task_id="d", spec=SPEC, inlets=[ASSET]), more=more)
+        done = task(AepEnsureDataflowOperator(task_id="d", spec=SPEC, inlets=[ASSET], settle_seconds=1), more=more)
         assert done.run() != flow_id
         assert done.ti.xcoms["created"] == ["flow"]
 
@@ -236,7 +238,7 @@ class TestDataflow:
         name = "incidents (replaced 2026-01-09T00:00:00Z)"
         client.patch(path, json=[{"op": "replace", "path": "/name", "value": name}], etag=etag)
         client.post(f"{path}/action", params={"op": "disable"})
-        done = task(AepEnsureDataflowOperator(task_id="d", spec=SPEC, inlets=[ASSET]), more=more)
+        done = task(AepEnsureDataflowOperator(task_id="d", spec=SPEC, inlets=[ASSET], settle_seconds=1), more=more)
         later = done.run()
         assert (done.ti.xcoms["created"], done.ti.xcoms["earlier_flow_ids"]) == (["flow"], [flow_id])
         assert window(flow_id=later, earlier_flow_ids=[flow_id], **DAY).run() == first
