@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -150,20 +151,27 @@ class Reader:
         return self.in_shell
 
     def wait(self, dag_id: str, until: str) -> None:
-        """Look at Airflow's pages until the DAG ``appears``, or until each of its runs ``ends``."""
+        """Look at Airflow's pages until the DAG ``appears``, or until each of its runs, and its backfill, ``ends``."""
         deadline = time.monotonic() + 240
         while True:
             self.up_again()
-            token = requests.get(f"{self.airflow}/auth/token", timeout=30).json()["access_token"]
-            answer = requests.get(
-                f"{self.airflow}/api/v2/dags/{dag_id}/dagRuns",
-                headers={"Authorization": f"Bearer {token}"}, timeout=30,
-            )  # fmt: skip
-            states = [run["state"] for run in answer.json().get("dag_runs", [])]
-            if answer.ok and (until == "appears" or (states and not {"queued", "running"} & set(states))):
+            runs = self.told(f"dags/{dag_id}/dagRuns")
+            states = [run["state"] for run in runs["dag_runs"]] if runs else []
+            if until == "appears" and runs:
                 return
+            if states and not {"queued", "running"} & set(states):
+                backfills = self.told(f"backfills?dag_id={dag_id}")
+                if backfills and all(one["completed_at"] for one in backfills["backfills"]):
+                    return
             assert time.monotonic() < deadline, f"{dag_id}: {states}"
             time.sleep(0.5)
+
+    def told(self, path: str) -> Any:
+        """What Airflow's REST API tells; None where it refuses."""
+        token = requests.get(f"{self.airflow}/auth/token", timeout=30).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = requests.get(f"{self.airflow}/api/v2/{path}", headers=headers, timeout=30)
+        return answer.json() if answer.ok else None
 
     def test(self, page: Path) -> Iterator[str]:
         """Run the tests that the page has a reader copy."""
