@@ -77,7 +77,7 @@ def make_estate(tmp_path: Path) -> Iterator[Callable[..., Estate]]:
         each.stop()
 
 
-@pytest.mark.parametrize("database", [pytest.param(SQLITE, marks=pytest.mark.thorough), POSTGRESQL], indirect=True)
+@ON_POSTGRESQL
 def test_seven_days_of_several_dataflows(
     make_estate: Callable[..., Estate], database: str | None, demand: Callable[[bool, str], None]
 ) -> None:

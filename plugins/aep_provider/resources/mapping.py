@@ -8,9 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from aep_provider.errors import AepConfigError, one_line
 from aep_provider.resources.columns import Column, column_names
 from aep_provider.resources.names import nearest
@@ -71,6 +68,10 @@ def read_mappings(path: str, roots: Sequence[Path]) -> object:
     :param path: relative to one of ``roots``.
     :raises AepConfigError: if it is outside of them, not there, too large or not well formed.
     """
+    # A DAG file that only names operators need not wait for it.
+    from ruamel.yaml import YAML  # noqa: PLC0415
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+
     for root in roots:
         file = (root / path).resolve()
         if file.is_relative_to(root.resolve()) and file.is_file():
