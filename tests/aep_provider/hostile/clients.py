@@ -22,14 +22,18 @@ PATIENCE: Final = 0.3
 Ask = Callable[..., Answer]
 
 
-def settings(gateway: str, token_url: str | None = None) -> AepSettings:
-    """Settings for a gateway: with a ready token, or with a place to get one at."""
+def settings(gateway: str, token_url: str | None = None, patience: float = PATIENCE) -> AepSettings:
+    """
+    Settings for a gateway: with a ready token, or with a place to get one at.
+
+    :param patience: seconds until an answer is given up and asked for again.
+    """
     given: dict[str, Any] = {"access_token": READY_TOKEN}
     if token_url:
         given = {"client_secret": CLIENT_SECRET, "token_url": token_url}
     return AepSettings.parse(
         gateway=gateway, ims_org_id="1@AdobeOrg", client_id=CLIENT_ID, attempts=2, connect_timeout=2,
-        read_timeout=PATIENCE, answer_timeout=PATIENCE, **given,
+        read_timeout=patience, answer_timeout=patience, **given,
     )  # fmt: skip
 
 

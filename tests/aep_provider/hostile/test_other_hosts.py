@@ -29,6 +29,8 @@ pytestmark = pytest.mark.slow
 
 REDIRECTS = (300, 301, 302, 303, 304, 305, 307, 308, 399)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+PATIENT = 15.0
+"""Seconds: what takes longer is asked for again, which these tests would count."""
 
 
 def addresses(host: str) -> list[str]:
@@ -120,7 +122,7 @@ def test_a_redirect_is_refused(
     elsewhere: Elsewhere, server: Callable[..., RawServer], client: Callable[[AepSettings], Ask], status: int
 ) -> None:
     gateway, told = redirecting(server)
-    ask, told["status"] = client(settings(gateway.url)), status
+    ask, told["status"] = client(settings(gateway.url, patience=PATIENT)), status
     own = [f"{gateway.url}/data/foundation/y", "/data/foundation/y", "y", "?y", ""]
     locations = [address for host in elsewhere.hosts[:2] for address in addresses(host)[::3]]
     for number, told["to"] in enumerate([*own, *locations]):
@@ -139,7 +141,7 @@ def test_a_redirect_of_the_identity_service_is_refused(
 ) -> None:
     ims, told = redirecting(server)
     gateway = server()
-    ask, told["status"] = client(settings(gateway.url, f"{ims.url}/ims/token/v3")), status
+    ask, told["status"] = client(settings(gateway.url, f"{ims.url}/ims/token/v3", PATIENT)), status
     hosts = [*elsewhere.hosts, urlsplit(gateway.url).netloc]
     for told["to"] in ["/ims/token/v4", *(address for host in hosts for address in addresses(host)[::9])]:
         before = len(ims.requests)
@@ -157,7 +159,7 @@ def test_a_generic_http_task_follows_no_redirect_either(
 ) -> None:
     """As ``AepHook.get_conn`` makes it, with ``requests`` told to follow redirects, as it does by default."""
     gateway, told = redirecting(server)
-    given = settings(gateway.url)
+    given = settings(gateway.url, patience=PATIENT)
     told["status"] = status
     with new_session() as session:
         session.auth = AepAuth(given, TokenSource(given, cache=TokenCache()))
@@ -170,7 +172,7 @@ def test_a_generic_http_task_follows_no_redirect_either(
 def test_a_generic_http_task_tells_other_hosts_nothing(server: Callable[..., RawServer]) -> None:
     """Where a pager of somebody else follows a link, it goes there without a token."""
     listening, gateway = Elsewhere(), server()
-    given = settings(gateway.url)
+    given = settings(gateway.url, patience=PATIENT)
     netloc = urlsplit(gateway.url).netloc
     with new_session() as session, listening.found_by_any_name():
         auth: AuthBase = AepAuth(given, TokenSource(given, cache=TokenCache()))
@@ -245,7 +247,7 @@ LINKED = [parser for parser in PARSERS if not parser.name.startswith(("plan", "a
 
 @pytest.mark.parametrize("parser", LINKED, ids=lambda parser: parser.name)
 def test_links_lead_nowhere_but_to_the_gateway(elsewhere: Elsewhere, served: Served, parser: Parser) -> None:
-    given = settings(served.url).model_copy(update={"read_timeout": 10.0, "answer_timeout": 20.0})
+    given = settings(served.url, patience=PATIENT)
     answers = parser.answers()
     forms = [address for number, host in enumerate(elsewhere.hosts) for address in addresses(host)[number::5]]
     for address in forms:
@@ -295,7 +297,7 @@ def test_the_next_page_is_one_of_the_gateway(elsewhere: Elsewhere, served: Serve
     link = f"https://{elsewhere.hosts[0]}/data/foundation/flowservice/{name}?continuationToken=x"
     document = json.loads(SEEDS[name][2])
     served.world = World(instead={name: written({**document, "_links": {"next": {"href": link}}})})
-    with BothClients(settings(served.url)) as client:
+    with BothClients(settings(served.url, patience=PATIENT)) as client:
         found = list(flow_service_items(client, f"/{name}"))
     assert len(found) > len(document["items"])
     assert served.world.asked == [name, f"{name} 2"]
