@@ -9,6 +9,7 @@ process, where nothing is left to import. Seconds are of the processor, which ot
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import logging
 import os
@@ -79,6 +80,7 @@ from aep_provider.retries import AepRetryPolicy
 from aep_provider.sensors import AepFlowRunSensor
 
 DATAFLOWS = {dataflows}
+LINEAGE = "{{{{ ti.xcom_pull(task_ids='dataflow', key='lineage') | tojson }}}}"
 
 
 def make(one):
@@ -123,6 +125,7 @@ def make(one):
                 settle_seconds=300,
                 max_active_tis_per_dag=1,
                 outlets=[asset],
+                lineage=LINEAGE,
             )
         elif one["load"] == "one_time":
             AepFlowRunSensor(
@@ -133,6 +136,7 @@ def make(one):
                 poke_interval=30,
                 timeout=21600,
                 outlets=[asset],
+                lineage=LINEAGE,
             )
     return dag
 
@@ -229,7 +233,8 @@ def compared(ours: dict[str, Any], by_hand: dict[str, Any]) -> None:
             made["dag"].pop("relative_fileloc", None)
     for dag_id in sorted({*ours, *by_hand}):
         if ours.get(dag_id) != by_hand.get(dag_id):
-            raise SystemExit(f"{dag_id} is not the same:\n{ours.get(dag_id)}\n{by_hand.get(dag_id)}")
+            both = [json.dumps(one.get(dag_id), indent=1, sort_keys=True).splitlines() for one in (ours, by_hand)]
+            raise SystemExit(f"{dag_id} is not the same:\n" + "\n".join(difflib.unified_diff(*both, lineterm="", n=1)))
 
 
 def measure(count: int, rounds: int) -> dict[str, Any]:

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aep_provider.operators.base import AepBaseOperator, publish
 from aep_provider.operators.lineage import lineage_of, where_told
 from aep_provider.operators.rendered import epoch_seconds, listed, text, truth, whole_number
-from aep_provider.resources.check import DataflowRequest, check_dataflow
 from aep_provider.resources.connectors import connector
-from aep_provider.resources.facts import Facts
 from aep_provider.resources.mapping import read_mappings
 from aep_provider.resources.schedule import Frequency
 from aep_provider.resources.schema import PROFILE_CLASS
@@ -121,6 +119,10 @@ class AepCheckDataflowOperator(AepBaseOperator):
         self.source_conn_id = source_conn_id
 
     def run_step(self, context: Context, hook: AepHook) -> str:
+        # A parse of a DAG file need not wait for it.
+        from aep_provider.resources.check import DataflowRequest, check_dataflow  # noqa: PLC0415
+        from aep_provider.resources.facts import Facts  # noqa: PLC0415
+
         system = connector(self.source)
         name = text(self.name) or f"{system.title} {self.table}"
         dataset = text(self.dataset)

@@ -6,10 +6,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from aep_provider.dataflows.reading.wording import in_one_line, problems
-from aep_provider.dataflows.spec import DataflowSpec
 from aep_provider.errors import AepConfigError, AepNotFoundError
 from aep_provider.links import AepDatasetLink, AepFlowLink, publish_links
 from aep_provider.operators.base import AepEnsureOperator, StopsInOrder, TaskMemory, publish
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from aep_provider.dataflows.ensured import Ensured
+    from aep_provider.dataflows.spec import DataflowSpec
     from aep_provider.hooks.aep import AepHook
 
 
@@ -178,10 +177,14 @@ def _lineage(hook: AepHook, spec: DataflowSpec, made: Ensured | None = None) -> 
 
 
 def _plain(spec: Mapping[str, Any] | DataflowSpec) -> Mapping[str, Any]:
-    return spec.model_dump(mode="json", exclude_defaults=True) if isinstance(spec, DataflowSpec) else spec
+    return spec.model_dump(mode="json", exclude_defaults=True) if isinstance(spec, BaseModel) else spec
 
 
 def _checked(spec: Mapping[str, Any]) -> DataflowSpec:
+    # A parse of a DAG file that holds mappings need not wait for it.
+    from aep_provider.dataflows.reading.wording import in_one_line, problems  # noqa: PLC0415
+    from aep_provider.dataflows.spec import DataflowSpec  # noqa: PLC0415
+
     try:
         checked = DataflowSpec.model_validate(spec)
     except ValidationError as error:

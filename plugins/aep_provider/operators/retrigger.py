@@ -14,12 +14,12 @@ from aep_provider.operators.run_outcome import report, tell_assets, tolerance_of
 from aep_provider.operators.waiting import WaitsForRuns
 from aep_provider.operators.windows import configured_edges, edges_of, window_of_task
 from aep_provider.resources.retrigger import SETTLE_SECONDS, retrigger
-from aep_provider.resources.retrigger_range import Notes, Progress, RangeRequest, retrigger_range
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from aep_provider.hooks.aep import AepHook
+    from aep_provider.resources.retrigger_range import Notes, Progress, RangeRequest
 
 _SHOWN = 5
 
@@ -136,6 +136,9 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
                 publish(context, requests=hook.client.requests_sent)
 
     def _range(self, context: Context, hook: AepHook) -> list[str]:
+        # A parse of a DAG file need not wait for it.
+        from aep_provider.resources.retrigger_range import retrigger_range  # noqa: PLC0415
+
         request, notes, ledger = self._request(context), self._notes(context), ledger_of(context, self)
         while True:
             progress = retrigger_range(hook.client, request, notes, ledger, self.patience())
@@ -154,6 +157,8 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
             self.wait_in_worker(context, hook, progress.running[0])
 
     def _request(self, context: Context) -> RangeRequest:
+        from aep_provider.resources.retrigger_range import RangeRequest  # noqa: PLC0415
+
         at_once = whole_number(self.max_at_once, "max_at_once")
         if at_once is None or at_once < 1:
             raise AepConfigError(f"max_at_once is {self.max_at_once!r}, but must be at least 1.")
@@ -166,6 +171,8 @@ class AepRetriggerFlowRunOperator(WaitsForRuns):
         )
 
     def _notes(self, context: Context) -> Notes:
+        from aep_provider.resources.retrigger_range import Notes  # noqa: PLC0415
+
         return Notes(TaskMemory(context, "retrigger range"), str(text(self.flow_id)))
 
     def _end(self, context: Context, request: RangeRequest, progress: Progress) -> list[str]:

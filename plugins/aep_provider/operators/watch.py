@@ -14,16 +14,15 @@ from aep_provider.operators.base import AepBaseOperator, publish
 from aep_provider.operators.ledger import assets_of, ledger_of
 from aep_provider.operators.rendered import listed, number
 from aep_provider.operators.run_outcome import tell_assets, tolerance_of
-from aep_provider.resources.flow_watch import WatchRequest, watch
 from aep_provider.resources.run_history import Ledger, NoLedger
-from aep_provider.resources.watch_findings import Kind, Watched
-from aep_provider.resources.watch_memory import WatchMemory
-from aep_provider.resources.watch_words import MOST_ROWS, counts, headline, message, table
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseNotifier, Context
 
     from aep_provider.hooks.aep import AepHook
+    from aep_provider.resources.flow_watch import WatchRequest
+    from aep_provider.resources.watch_findings import Watched
+    from aep_provider.resources.watch_memory import WatchMemory
 
 CONTEXT_FINDINGS = "aep_watch"
 CONTEXT_MESSAGE = "aep_message"
@@ -103,6 +102,10 @@ class AepWatchFlowRunsOperator(AepBaseOperator):
         self.notifiers = notifiers
 
     def run_step(self, context: Context, hook: AepHook) -> list[dict[str, Any]]:
+        # A parse of a DAG file need not wait for it.
+        from aep_provider.resources.flow_watch import watch  # noqa: PLC0415
+        from aep_provider.resources.watch_words import counts, headline, message, table  # noqa: PLC0415
+
         request, sandbox, ledger = self._request(), hook.settings.sandbox, ledger_of(context, self)
         key = _key(sandbox, request)
         watched = watch(hook.client, request, self._recalled(ledger, key), now=time.time())
@@ -122,6 +125,8 @@ class AepWatchFlowRunsOperator(AepBaseOperator):
         return rows
 
     def _request(self) -> WatchRequest:
+        from aep_provider.resources.flow_watch import WatchRequest  # noqa: PLC0415
+
         return WatchRequest(
             flows=tuple(str(name) for name in listed(self.flows, "flows") or ()),
             lookback=_seconds(self.lookback, "lookback"),
@@ -138,6 +143,8 @@ class AepWatchFlowRunsOperator(AepBaseOperator):
                 self.lookback,
             )
             return None
+        from aep_provider.resources.watch_memory import WatchMemory  # noqa: PLC0415
+
         try:
             return WatchMemory.from_json(ledger.get(key))
         except ValueError as error:
@@ -145,6 +152,9 @@ class AepWatchFlowRunsOperator(AepBaseOperator):
             return None
 
     def _log(self, watched: Watched, told: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+        from aep_provider.resources.watch_findings import Kind  # noqa: PLC0415
+        from aep_provider.resources.watch_words import MOST_ROWS  # noqa: PLC0415
+
         for line in told["message"].splitlines():
             self.log.warning("%s", line)
         if not watched.is_news:

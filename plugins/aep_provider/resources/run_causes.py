@@ -1,8 +1,8 @@
 """What AEP's errors within a flow run usually mean, and what to do next.
 
-AEP's own words for them name the step that failed and seldom the reason. Codes are matched by their numeric tail, for
-what stands before it is not certain (contract, section 1.7); but where two of AEP's catalogues use one number for two
-things, the status or the word before it must tell them apart.
+AEP's own words for them name the step that failed and seldom the reason. Codes are matched by their numeric tail, for what
+stands before it is not certain; but where two of AEP's catalogues use one number for two things, the status or the word
+before it must tell them apart.
 """
 
 from __future__ import annotations
