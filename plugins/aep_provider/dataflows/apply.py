@@ -24,7 +24,7 @@ from aep_provider.resources.ensure import Memory, NoMemory, Patience, ensure
 from aep_provider.resources.fingerprint import fingerprint
 from aep_provider.resources.flow import REDECLARED, Flow
 from aep_provider.resources.mapping_set import MappingSet
-from aep_provider.resources.resource import Action, IfExists, Outcome
+from aep_provider.resources.resource import Action, Document, IfExists, Outcome
 from aep_provider.resources.source_connection import SourceConnection
 from aep_provider.resources.target_connection import TargetConnection
 
@@ -223,16 +223,19 @@ class _Run:
         client, known = self._sandbox.client, self._sandbox.inventory
         try:
             there = list(Flow.listing(client)) if made else []
-            new = [one for one in there if one["id"] not in made.values() and not known.by_id(Flow, one["id"])]
-            equal = {name: [one for one in new if one.get("name") == name] for name in made}
-            return {
-                name: why
-                for name, others in equal.items()
-                if others and (why := beside(client, made[name], others, patience=self._options.patience))
-            }
         except AepError as error:
             log.warning("Whether a flow was made somewhere else, too, could not be seen: %s", error)
             return {}
+        new = [one for one in there if one["id"] not in made.values() and not known.by_id(Flow, one["id"])]
+        equal = {name: [one for one in new if one.get("name") == name] for name in made}
+        return {name: why for name, others in equal.items() if others and (why := self._beside(made[name], others))}
+
+    def _beside(self, made: str, others: Sequence[Document]) -> str | None:
+        try:
+            return beside(self._sandbox.client, made, others, patience=self._options.patience)
+        except AepError as error:
+            ids = ", ".join(str(one["id"]) for one in others)
+            return f"The flow {made} was made somewhere else, too ({ids}), and which one stays is not settled: {error}"
 
     def _take_back(self, one: Planned) -> None:
         """What was made for a dataflow that is made somewhere else would be in the way of those who find it."""
@@ -321,8 +324,11 @@ class _Run:
             return outcome
         begun = memory.recall() or {}
         outcome = ensure(resource, memory=memory, patience=options.patience, found=[])
+        # Many dataflows stand on one base connection, and any of them may have made it.
+        shared = node.kind is BaseConnection
         # What was begun earlier was made by ourselves, even if lists have shown it only now.
-        if outcome.action is not Action.CREATED and begun.get("digest") != fingerprint(resource.content()):
+        known = begun.get("digest") == fingerprint(resource.content())
+        if outcome.action is not Action.CREATED and not (shared or known):
             raise _MadeElsewhereError(
                 f"The {outcome.kind} {outcome.name!r} ({outcome.id}) was made by somebody else meanwhile: is the same being "
                 "applied somewhere else? Wait for that, then plan again."

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from aep_provider.errors import AepInvalidRequestError, AepNotFoundError
+from aep_provider.errors import AepError, AepInvalidRequestError, AepNotFoundError
 from aep_provider.resources import flow, flow_service
 from aep_provider.resources.ensure import Patience
 from aep_provider.resources.lifecycle import delete_flow
@@ -35,7 +35,11 @@ def beside(client: AepClient, made: str, others: Sequence[Document], *, patience
         return staying and _twice(ours, staying)
     if any(runs_of(client, made)):
         return _twice(ours, str(first["id"]))
-    _delete(client, made, patience)
+    try:
+        _delete(client, made, patience)
+    except AepError as error:
+        log.warning("The flow %s was made in vain, and is still there: %s", made, error)
+        return _twice(ours, str(first["id"]))
     return (
         f"The flow {str(ours.get('name'))!r} ({first['id']}) was made somewhere else at the same time, and first: ours ({made}) "
         "was deleted again. The next try finds that one."
