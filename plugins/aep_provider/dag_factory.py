@@ -32,7 +32,7 @@ _PERIODS = {"minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 # Not there where OpenLineage is not told, nor of a run that an older version of this package began.
 _LINEAGE = "{{ ti.xcom_pull(task_ids='dataflow', key='lineage') | tojson }}"
 BATCHES_A_DAY = 90
-"""How many batches a day AEP's guardrail names for a sandbox (contract 3.8)."""
+"""How many batches a day AEP's guardrail names for a sandbox."""
 
 
 def dataflow_asset(sandbox: str, dataset: str) -> Asset:

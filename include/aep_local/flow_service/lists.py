@@ -12,7 +12,7 @@ from aep_local.web import documents
 from aep_local.web.listing import Listed
 from aep_local.web.services import Services
 
-# That connections and flows are filtered by name is published; for the rest see contract section 7, U20 and U25.
+# That connections and flows are filtered by name is published; for the rest it is assumed.
 _NAME: Final = {"name": "name_filter"}
 SOURCE_CONNECTIONS: Final = Listed("sourceConnections", ref="baseConnectionId", doubtful=_NAME)
 TARGET_CONNECTIONS: Final = Listed("targetConnections", doubtful=_NAME)
@@ -27,7 +27,7 @@ def connections(services: Services) -> Listed:
 
 
 def connection_shown(doc: Document, services: Services) -> Document:
-    """A base connection as answers show it: its secrets masked, left out or in clear (contract section 7, U8)."""
+    """A base connection as answers show it: its secrets masked, left out or in clear."""
     shown, secrets = documents.shown(doc), doc[INTERNAL]["secrets"]
     params = shown["auth"]["params"]
     match services.settings.assume.secrets_in_answers:
@@ -39,7 +39,7 @@ def connection_shown(doc: Document, services: Services) -> Document:
 
 
 def run_shown(run: Document, services: Services) -> Document:
-    """A run as answers show it on this platform; several kinds are published (contract 2.12)."""
+    """A run as answers show it on this platform; several kinds are published."""
     assume, shown = services.settings.assume, documents.shown(run)
     metrics = shown["metrics"]
     if assume.failed_run_document == "bare" and metrics["statusSummary"]["status"] == "failed":
@@ -52,7 +52,7 @@ def run_shown(run: Document, services: Services) -> Document:
 def runs(services: Services) -> Listed:
     """The list of runs; ``state`` is another name for a run's status in its filters.
 
-    It is "most recently created/updated first" (contract 2.12), so a switch says which of the two.
+    It is "most recently created/updated first", so a switch says which of the two.
     """
     return Listed(
         "runs",

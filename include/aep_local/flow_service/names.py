@@ -1,4 +1,4 @@
-"""Names of objects; whether two may be equal is a switch (contract section 7, U4)."""
+"""Names of objects; whether two may be equal is a switch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What published documents of runs spell in more than one way (contract 2.12, 2.13, traps 23 and 38)."""
+"""What published documents of runs spell in more than one way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words for a run's status; AEP's own are known only in part (contract sections 2.12 and 7, U10)."""
+"""The words for a run's status; AEP's own are known only in part."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def act(id: str, caller: CallerDep, services: ServicesDep, op: str = "") -> Resp
 
 
 def _write_delta(flow: Document, delta: Document, caller: Caller, services: Services) -> None:
-    """The first posted run's delta column becomes the flow's own, as a Copy before its Mapping (contract 3.6)."""
+    """The first posted run's delta column becomes the flow's own, as a Copy before its Mapping."""
     if any(each.get("name") == "Copy" for each in flow["transformations"]):
         return
     flow["transformations"] = [{"name": "Copy", "params": {"deltaColumn": delta}}, *flow["transformations"]]
@@ -100,7 +100,7 @@ def _write_delta(flow: Document, delta: Document, caller: Caller, services: Serv
 
 
 def _answer(run: Document, services: Services) -> Response:
-    """One of the three documented answers (contract section 7, U11)."""
+    """One of the three documented answers."""
     short = {"id": run["id"], "etag": run["etag"]}
     match services.settings.assume.post_runs_answer:
         case "items":

@@ -108,7 +108,7 @@ class Engine:
         :param params: an on-demand request's parameters, echoed by the run where the settings say so.
         :param edges: which edges belong to the window, see :meth:`aep_local.rows.tables.TableFolder.read`.
         :param begin_ms: for a posted run, when it begins (epoch milliseconds, at once when past). Such a run is there at
-            once and in lists later (contract section 7, U26); a scheduled one, without this, appears late altogether.
+            once and in lists later; a scheduled one, without this, appears late altogether.
         :param retrigger_of: the run that this one does again.
         :returns: the run's document.
         """

@@ -250,7 +250,7 @@ def _assumed(condition: Condition, listed: Listed, services: Services) -> Condit
 def _doubts(condition: Condition, listed: Listed) -> Iterator[tuple[str, Problem]]:
     """The switches that decide on a filter, each with what refuses it.
 
-    The catalogue has 1448 to 1454 for a bad operator, field, query parameter or value of a filter (contract 1.6): here 1449
+    The catalogue has 1448 to 1454 for a bad operator, field, query parameter or value of a filter: here 1449
     for a field and 1454 for a value. Its one code for several values, 1443, is for ranges only.
     """
     path = next((p for p in listed.doubtful if condition.path == p or condition.path.startswith(f"{p}.")), None)

@@ -351,7 +351,7 @@ def _orphans(planned: Iterable[Planned], sandbox: Sandbox) -> Iterable[Step]:
     schemas = [sandbox.inventory.by_id(Schema, each) or {} for each in claimed]
     claimed |= {str(part.get("$ref")) for schema in schemas for part in schema.get("allOf") or []}
     for kind in KINDS:
-        # A mapping set that no flow uses any more does nothing, and AEP does not let it be deleted (contract U27).
+        # A mapping set that no flow uses any more does nothing, and AEP does not let it be deleted.
         ours = [] if kind is MappingSet else sandbox.inventory.documents[kind]
         found = [
             (str(one.get(kind.key)), str(one.get(kind.id_key))) for one in ours if read_mark(one.get("description"))

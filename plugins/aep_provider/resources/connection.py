@@ -113,7 +113,7 @@ class BaseConnection(FlowServiceResource):
         """
         Many dataflows stand on one base connection, and may be provisioned for the first time at the same moment.
 
-        Whoever was not the first takes theirs back, before anything stands on it. Where listings lag (contract U26) this
+        Whoever was not the first takes theirs back, before anything stands on it. Where listings lag this
         may be seen too late; then there are two.
 
         :raises AepConflictError: an equal one is older.
@@ -133,7 +133,7 @@ class BaseConnection(FlowServiceResource):
         )
 
     def _created(self, body: Mapping[str, Any]) -> tuple[str, str | None]:
-        """AEP may try credentials as soon as it gets them (contract U8)."""
+        """AEP may try credentials as soon as it gets them."""
         try:
             return flow_service.create(self.client, self.collection, body)
         except AepInvalidRequestError as error:
@@ -152,7 +152,7 @@ class BaseConnection(FlowServiceResource):
             try:
                 trial_id, _ = self._created(body)
             except AepConflictError:
-                # Names may have to be unique (contract U4), and one left behind is in the way.
+                # Names may have to be unique, and one left behind is in the way.
                 self._clear_away(trial, digest)
                 trial_id, _ = self._created(body)
             try:

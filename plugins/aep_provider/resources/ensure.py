@@ -197,7 +197,7 @@ def _take(
             log.info("The %s %r was edited meanwhile, reading it again", resource.kind, existing.name)
             edits += 1
         except AepError as error:
-            # It may have been carried out, or AEP could not validate what was only just made (contract 6.4). What sets a
+            # It may have been carried out, or AEP could not validate what was only just made. What sets a
             # state may be sent again.
             if not error.ambiguous or patience.now() >= deadline:
                 raise

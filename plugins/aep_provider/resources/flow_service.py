@@ -37,7 +37,7 @@ def named(
     """
     Yield the objects of ``collection`` whose name is exactly ``name``.
 
-    Filtering source and target connections by name is not in AEP's tables of filters (contract U20): it may be refused, change
+    Filtering source and target connections by name is not in AEP's tables of filters: it may be refused, change
     nothing, or find nothing. So what it finds is compared here, and where it finds nothing, all objects of the connection
     spec are read: that filter is documented.
 

@@ -58,7 +58,7 @@ class ReadBack:
     """
     How far a list of runs has to be read to find all that were created since a moment.
 
-    AEP lists the most recently created or else the most recently changed first; which of them is not certain (contract 2.12).
+    AEP lists the most recently created or else the most recently changed first; which of them is not certain.
     Either way a run that is older in both respects is followed by none that was created since.
 
     :param since: epoch milliseconds.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 100
-"""How many objects one request asks for: no page is longer (contract 2.14)."""
+"""How many objects one request asks for: no page is longer."""
 
 # What stands in an id cannot end a value of a filter, nor begin the next.
 _PLAIN: Final = re.compile(r"[\w.-]+", re.ASCII)
@@ -125,7 +125,7 @@ def runs_by_id(ids: Sequence[str], filters: Filters) -> Looking[dict[str, Docume
     """
     See some runs. One that AEP has not shown is None; one of which nothing can be said is left out.
 
-    A list shows a run minutes late (contract U26) where its own address shows it at once: see :func:`run_by_id`.
+    A list shows a run minutes late where its own address shows it at once: see :func:`run_by_id`.
 
     :param ids: as :meth:`Filters.batches` grouped them.
     """

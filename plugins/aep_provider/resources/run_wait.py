@@ -15,7 +15,7 @@ from aep_provider.resources.flow_state import FlowState
 from aep_provider.verdict import RunState, Verdict, judge, verdict_of
 
 GRACE_SECONDS: Final = 1800.0
-"""How late a run may appear. AEP says two to three minutes after its start (contract 2.12)."""
+"""How late a run may appear. AEP says two to three minutes after its start."""
 TROUBLE_SECONDS: Final = 3600.0
 """How long it is borne that AEP gives no answer, or a 429 or 5xx, without one good look in between."""
 LAST_LOOK_SECONDS: Final = 60.0

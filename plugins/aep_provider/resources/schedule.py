@@ -9,7 +9,7 @@ from typing import Final
 from aep_provider.errors import AepConfigError
 
 ON_DEMAND_START: Final = 2_145_916_800
-"""Epoch seconds. AEP may run a flow of frequency ``once`` by itself at its start time (contract U23), so one that only runs
+"""Epoch seconds. AEP may run a flow of frequency ``once`` by itself at its start time, so one that only runs
 on demand starts as late as fits into 31 bits; by this start it is told from one that loads the table once."""
 
 

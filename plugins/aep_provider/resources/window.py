@@ -70,7 +70,7 @@ class Window:
 
 class Edges(StrEnum):
     """
-    Which of the edges that a run is sent AEP counts in. Its documents do not say (contract U24), so it can be told.
+    Which of the edges that a run is sent AEP counts in. Its documents do not say, so it can be told.
 
     Windows must follow each other without gap and overlap whatever AEP does. Where it counts in both edges, or neither, one
     of them is sent a second off, which is right for dates in whole seconds.

@@ -43,7 +43,7 @@ FIRST_PAUSE_SECONDS: Final = 1.0
 GATHER_SECONDS: Final = 0.1
 """How long the first look waits for others that begin at the same moment."""
 LISTED_AFTER_SECONDS: Final = 600.0
-"""A run that exists so long and is in no list shows that the filter finds nothing (contract U26: lists lag minutes)."""
+"""A run that exists so long and is in no list shows that the filter finds nothing, for lists lag minutes."""
 CHECK_INTERVALS: Final = 10
 """So many intervals apart, a flow in whose list nothing is found is asked for by itself."""
 

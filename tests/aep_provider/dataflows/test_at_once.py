@@ -109,7 +109,8 @@ class TestWhereListsLag:
     """What was made just now is in no list yet."""
 
     @pytest.fixture(scope="class")
-    def lagging(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    @classmethod
+    def lagging(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         """A platform whose lists lack what was made in the last second."""
         assume = ("--time-scale", "0.001", "--assume", "listing_lag_seconds=1000")
         running = serve_estate(tmp_path_factory.mktemp("lagging") / "aep", *assume)
