@@ -233,8 +233,12 @@ def compared(ours: dict[str, Any], by_hand: dict[str, Any]) -> None:
             made["dag"].pop("relative_fileloc", None)
     for dag_id in sorted({*ours, *by_hand}):
         if ours.get(dag_id) != by_hand.get(dag_id):
-            both = [json.dumps(one.get(dag_id), indent=1, sort_keys=True).splitlines() for one in (ours, by_hand)]
-            raise SystemExit(f"{dag_id} is not the same:\n" + "\n".join(difflib.unified_diff(*both, lineterm="", n=1)))
+            first, second = (
+                json.dumps(one.get(dag_id), indent=1, sort_keys=True).splitlines() for one in (ours, by_hand)
+            )
+            raise SystemExit(
+                f"{dag_id} is not the same:\n" + "\n".join(difflib.unified_diff(first, second, lineterm="", n=1))
+            )
 
 
 def measure(count: int, rounds: int) -> dict[str, Any]:
