@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import requests
 from rich.console import Console
 
@@ -86,6 +87,16 @@ def healthy(url: str) -> bool:
     return all(part["status"] == "healthy" for part in parts.values() if part["status"])
 
 
+def listens(server: Child, port: int) -> bool:
+    """Whether it is this one that has the port: somebody else may have taken it meanwhile, for another Airflow."""
+    try:
+        process = psutil.Process(server.process.pid)
+        found = [each.net_connections("tcp") for each in (process, *process.children(recursive=True))]
+    except psutil.Error:
+        return False
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for each in found for one in each)
+
+
 def check(children: list[Child]) -> None:
     """Raise if one of them has ended."""
     for child in children:
@@ -111,9 +122,10 @@ def supervise(given: argparse.Namespace, console: Console) -> None:
                 command = [str(BIN / "airflow"), name, *options]
                 log = logs / f"{name}.log"
                 children.append(Child(name, command, environment=environment, log=log, keep=[lock.fileno()]))
+            server = next(child for child in children if child.name == "api-server")
             deadline = time.monotonic() + _HEALTHY_SECONDS
             with console.status("Airflow starts …"):
-                while not healthy(url):
+                while not (listens(server, port) and healthy(url)):
                     check(children)
                     if time.monotonic() > deadline:
                         raise PartEndedError(f"Airflow was not healthy after {_HEALTHY_SECONDS:.0f} s (logs: {logs})")

@@ -148,7 +148,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """`make up` on the sample tables, once for all tests."""
     folder = tmp_path_factory.mktemp("up")
     home, state = folder / "home", folder / "state"
+    # Of several at once each must have ports of its own, however long it takes until it listens.
     command = [sys.executable, str(SCRIPTS / "up.py"), "--home", str(home), "--state", str(state)]
+    command += ["--port", "0", "--aep-port", "0"]
     child = Child("up", command, environment=clean_environment(), log=folder / "up.log")
     try:
         deadline = time.monotonic() + 180

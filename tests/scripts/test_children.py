@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from children import Child, stop_all
 from environment import clean_environment
 from local_aep import state_of
 from locks import InUseError, hold
-from up import PartEndedError, check
+from up import PartEndedError, check, listens
 
 STUBBORN = """
 import signal, subprocess, sys, time
@@ -52,6 +53,33 @@ def test_a_part_that_ended_is_named_with_its_last_words(tmp_path: Path) -> None:
     child.process.wait(20)
     with pytest.raises(PartEndedError, match=r"part has ended with status 1: the cable is out"):
         check([child])
+
+
+SERVER = """\
+import socket, subprocess, sys, time
+if len(sys.argv) == 1:
+    subprocess.run([sys.executable, __file__, "child"])
+with socket.create_server(("127.0.0.1", 0)) as server:
+    print(server.getsockname()[1], flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_port_is_somebodys_own_only_if_they_or_theirs_listen_there(tmp_path: Path) -> None:
+    file = tmp_path / "server.py"
+    file.write_text(SERVER)
+    with socket.create_server(("127.0.0.1", 0)) as others:
+        child = Child("server", [sys.executable, str(file)], environment=clean_environment(), log=tmp_path / "log")
+        try:
+            deadline = time.monotonic() + 30
+            while not child.output().endswith("\n"):
+                assert time.monotonic() < deadline, child.output()
+                time.sleep(0.05)
+            assert listens(child, int(child.output()))
+            assert not listens(child, others.getsockname()[1])
+        finally:
+            child.stop()
+        assert not listens(child, int(child.output()))
 
 
 def test_a_lock_lasts_as_long_as_the_child_that_holds_it(tmp_path: Path) -> None:
