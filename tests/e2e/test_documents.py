@@ -189,6 +189,8 @@ class Reader:
             child.process.terminate()
         for child in self.running.values():
             child.stop(30)
+        # They name the account of the local AEP, which is searched for in all that tests leave behind.
+        shutil.rmtree(self.project / "scripts")
 
 
 def _copy(project: Path) -> None:
