@@ -14,7 +14,6 @@ from aep_provider.operators.run_outcome import WaitsAndTells, waited_in_vain
 from aep_provider.resources.ensure import Patience
 from aep_provider.resources.run_looks import Filters, look_for
 from aep_provider.resources.run_wait import Awaited, Ending, Kind, RunWait
-from aep_provider.triggers.flow_run import AepFlowRunTrigger, net_seconds
 from aep_provider.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -58,6 +57,9 @@ class WaitsForRuns(WaitsAndTells, AepBaseOperator):
 
     def wait_in_triggerer(self, run_id: str) -> None:
         """Hand the wait over; the task goes on in ``run_has_ended``."""
+        # A parse of a DAG file need not wait for it.
+        from aep_provider.triggers.flow_run import AepFlowRunTrigger, net_seconds  # noqa: PLC0415
+
         self.defer(
             trigger=AepFlowRunTrigger(
                 aep_conn_id=self.aep_conn_id,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, TaskInstanceState
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
-from airflow.triggers.base import StartTriggerArgs
 
 from aep_provider.errors import AepAnswerError, AepConfigError, AepRunAbsentError
 from aep_provider.links import AepFlowLink, AepFlowRunLink, publish_links
@@ -20,12 +19,13 @@ from aep_provider.operators.run_outcome import WaitsAndTells, conclude, toleranc
 from aep_provider.provider_info import DEFAULT_CONN_ID
 from aep_provider.resources.run_looks import Filters, look_for
 from aep_provider.resources.run_wait import GRACE_SECONDS, TROUBLE_SECONDS, Awaited, Ending, Kind, RunWait
-from aep_provider.triggers.flow_run import AepFlowRunTrigger, net_seconds, tolerance_fields
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.triggers.base import StartTriggerArgs
 
     from aep_provider.hooks.aep import AepHook
+    from aep_provider.triggers.flow_run import AepFlowRunTrigger
 
 
 class AepFlowRunSensor(WaitsAndTells, BaseSensorOperator):
@@ -196,6 +196,9 @@ class AepFlowRunSensor(WaitsAndTells, BaseSensorOperator):
         return ending
 
     def _trigger(self, started: float | None) -> AepFlowRunTrigger:
+        # A parse of a DAG file that waits for nothing need not wait for it.
+        from aep_provider.triggers.flow_run import AepFlowRunTrigger, tolerance_fields  # noqa: PLC0415
+
         tolerance = tolerance_of(self)
         return AepFlowRunTrigger(
             aep_conn_id=self.aep_conn_id,
@@ -213,12 +216,16 @@ class AepFlowRunSensor(WaitsAndTells, BaseSensorOperator):
         )
 
     def _start_in_triggerer(self) -> StartTriggerArgs:
+        from airflow.triggers.base import StartTriggerArgs  # noqa: PLC0415
+
         path, kwargs = self._trigger(started=None).serialize()
         return StartTriggerArgs(
             trigger_cls=path, trigger_kwargs=kwargs, next_method="execute_complete", timeout=self._net()
         )
 
     def _net(self) -> timedelta:
+        from aep_provider.triggers.flow_run import net_seconds  # noqa: PLC0415
+
         # The trigger keeps the deadline; this is a net for a trigger that hangs.
         return timedelta(seconds=self.timeout + net_seconds(self.poke_interval))
 
