@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from .conftest import FULL, MAPPINGS, Chain, Inside
+from .waiting import awaited
 
 SETS = f"{MAPPINGS}/mappingSets"
 LEGACY = {"sourceAttribute": "Id", "destinationXdmPath": "_id", "identity": False, "version": 0}
@@ -77,10 +78,14 @@ def test_lists_need_limit_and_start(aep: httpx.Client, chain: Chain) -> None:
 
 def test_lists_are_ordered_by_either_date(aep: httpx.Client, chain: Chain) -> None:
     schema = chain.schema()
-    first = create(aep, body(schema))
-    time.sleep(0.002)
-    second = create(aep, body(schema))
-    time.sleep(0.002)
+
+    def made_in_the_past() -> str:
+        made = create(aep, body(schema))
+        moment = aep.get(f"{SETS}/{made}").json()["createdDate"]
+        awaited(lambda: time.time() * 1000 > moment + 1)
+        return made
+
+    first, second = made_in_the_past(), made_in_the_past()
     assert aep.put(f"{SETS}/{first}", json=body(schema)).status_code == 200
     for order, ids in (
         ("-createdDate", [second, first]),

@@ -410,12 +410,12 @@ class TestRecurring:
 
     def test_a_start_that_has_passed_was_that_of_the_first_flow(self, estate: Estate) -> None:
         """Also where the old flow is gone already, and the new one not there yet."""
-        soon = datetime.fromtimestamp(time.time() + 1.5, UTC).isoformat()
-        shape = {**OFTEN, "start": soon, "backfill": False}
+        soon = time.time() + 1.5
+        shape = {**OFTEN, "start": datetime.fromtimestamp(soon, UTC).isoformat(), "backfill": False}
         before, after = recurring(16, shape), recurring(16, shape, columns=FEW)
         estate.apply(before)
         ensured(estate, before)
-        time.sleep(1.6)
+        until(lambda: time.time() > soon)
         # Before the first write to a collection of new objects.
         line = Line(1, counts=lambda one, _: one.method == "POST" and one.url.endswith("Connections"))
         with line.open(), pytest.raises(Killed):
